@@ -1,0 +1,19 @@
+/* The only door to malloc. Small allocations that fail end the process with a message: large ones are
+ * budgeted before (base/budget.h) and so do not fail unexpectedly. Threads: any. */
+#pragma once
+
+#include <stddef.h>
+
+/* Never NULL; zeroed for mem_new and mem_calloc. */
+void *mem_alloc(size_t n) __attribute__((malloc, alloc_size(1), returns_nonnull));
+void *mem_calloc(size_t count, size_t size) __attribute__((malloc, alloc_size(1, 2), returns_nonnull));
+/* `p` may be NULL. Aborts on overflow of count * size. */
+void *mem_realloc(void *p, size_t count, size_t size) __attribute__((alloc_size(2, 3), returns_nonnull));
+char *mem_strndup(const void *p, size_t n) __attribute__((returns_nonnull));
+char *mem_strdup(const char *s) __attribute__((returns_nonnull));
+/* NULL when the memory is not there: for sizes a peer or a file chose. */
+void *mem_try_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
+void mem_free(void *p);
+
+#define mem_new(type) ((type *)mem_calloc(1, sizeof(type)))
+#define mem_new_array(type, n) ((type *)mem_calloc((n), sizeof(type)))
