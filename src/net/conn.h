@@ -1,8 +1,8 @@
 /* net-private: one accepted socket, and the seam between bytes and protocols.
  *
- * conn.c owns the socket (and TLS on it), reads, queues writes, and picks the protocol by ALPN or first bytes;
- * http1.c and h2.c are protocols. All on the connection's loop thread. A protocol never frees the connection:
- * it calls conn_end, and gets `close` once, after which it must not touch the connection.
+ * conn.c owns the socket (and TLS on it), reads, queues writes, and picks the protocol by ALPN or first
+ * bytes; http1.c and h2.c are protocols. All on the connection's loop thread. A protocol never frees the
+ * connection: it calls conn_end, and gets `close` once, after which it must not touch the connection.
  */
 #pragma once
 
@@ -49,7 +49,8 @@ uint64_t conn_now_ms(const struct conn *c);
 const struct http_listener_options *conn_options(const struct conn *c);
 bool conn_is_tls(const struct conn *c);
 slice conn_peer(const struct conn *c);
-/* Bytes the connection's buffers may still take from the listener's budget: reserve before buffering a body. */
+/* Bytes the connection's buffers may still take from the listener's budget: reserve before buffering a body.
+ */
 CHECKED err conn_reserve(struct conn *c, size_t n);
 void conn_release(struct conn *c, size_t n);
 /* The listener is draining (new connections' protocols check it at open). */

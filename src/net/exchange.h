@@ -13,7 +13,8 @@
 struct exchange;
 
 struct exchange_ops {
-    /* Send the answer. The response's slices are valid during the call; its body reference is the callee's. */
+    /* Send the answer. The response's slices are valid during the call; its body reference is the callee's.
+     */
     void (*answer)(struct exchange *x, const struct http_response *resp);
 };
 
@@ -25,7 +26,7 @@ struct exchange {
     void *proto_state; /* the protocol's stream or connection; NULL once detached */
     struct http_response deferred;
     struct loop_msg msg;
-    size_t reserved;      /* bytes of the listener's budget held by the body */
+    size_t reserved; /* bytes of the listener's budget held by the body */
     struct budget *budget;
 };
 

@@ -45,5 +45,5 @@ char *arena_cstr(struct arena *a, slice s);
  * NULL when refused (the old array stays good). */
 void *arena_grow(struct arena *a, void *old, size_t used, size_t *cap, size_t want, size_t size);
 
-#define arena_new(a, type) ((type *)arena_calloc((a), 1, sizeof(type)))
+#define arena_new(a, type)          ((type *)arena_calloc((a), 1, sizeof(type)))
 #define arena_new_array(a, type, n) ((type *)arena_calloc((a), (n), sizeof(type)))

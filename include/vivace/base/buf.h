@@ -13,10 +13,10 @@
 
 struct buf {
     uint8_t *p;
-    size_t n;     /* bytes used */
-    size_t cap;   /* bytes allocated */
-    size_t max;   /* hard cap on n */
-    bool failed;  /* an append was refused: sticky until buf_clear; check once at the end of a writer */
+    size_t n;    /* bytes used */
+    size_t cap;  /* bytes allocated */
+    size_t max;  /* hard cap on n */
+    bool failed; /* an append was refused: sticky until buf_clear; check once at the end of a writer */
 };
 
 /* Caller's storage. `max` is the cap in bytes. Allocates nothing yet. */

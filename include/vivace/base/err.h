@@ -57,10 +57,10 @@ err fault_set_os(struct fault *f, err code, const char *file, int line, const ch
 void fault_prefix(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* In a function with `err rc = OK;` and the label `out:`: run, and leave through `out` on failure. */
-#define TRY(expr)             \
-    do {                      \
-        rc = (expr);          \
-        if (rc != OK) {       \
-            goto out;         \
-        }                     \
+#define TRY(expr)                                                                                            \
+    do {                                                                                                     \
+        rc = (expr);                                                                                         \
+        if (rc != OK) {                                                                                      \
+            goto out;                                                                                        \
+        }                                                                                                    \
     } while (0)

@@ -13,7 +13,18 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-enum file_op { FILE_OPEN, FILE_WRITE, FILE_READ, FILE_FSYNC, FILE_FSYNC_DIR, FILE_RENAME, FILE_UNLINK, FILE_TRUNCATE, FILE_MKDIR, FILE_OP_COUNT };
+enum file_op {
+    FILE_OPEN,
+    FILE_WRITE,
+    FILE_READ,
+    FILE_FSYNC,
+    FILE_FSYNC_DIR,
+    FILE_RENAME,
+    FILE_UNLINK,
+    FILE_TRUNCATE,
+    FILE_MKDIR,
+    FILE_OP_COUNT
+};
 
 /* Returns 0 to go on, an errno to fail with, or, for FILE_WRITE, -n to write only n bytes and then fail
  * with ENOSPC. `path` may be NULL for operations on a descriptor. `bytes` is what is about to be written. */

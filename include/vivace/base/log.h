@@ -14,7 +14,15 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
-enum log_kind { LOG_END, LOG_KIND_STR, LOG_KIND_INT, LOG_KIND_UINT, LOG_KIND_DOUBLE, LOG_KIND_BOOL, LOG_KIND_DURATION };
+enum log_kind {
+    LOG_END,
+    LOG_KIND_STR,
+    LOG_KIND_INT,
+    LOG_KIND_UINT,
+    LOG_KIND_DOUBLE,
+    LOG_KIND_BOOL,
+    LOG_KIND_DURATION
+};
 
 struct log_field {
     const char *key;
@@ -28,35 +36,36 @@ struct log_field {
     };
 };
 
-#define LOG_STR(k, s) ((struct log_field){.key = (k), .kind = LOG_KIND_STR, .str = (s)})
+#define LOG_STR(k, s)  ((struct log_field){.key = (k), .kind = LOG_KIND_STR, .str = (s)})
 #define LOG_CSTR(k, s) ((struct log_field){.key = (k), .kind = LOG_KIND_STR, .str = slice_cstr(s)})
-#define LOG_INT(k, v) ((struct log_field){.key = (k), .kind = LOG_KIND_INT, .i = (int64_t)(v)})
+#define LOG_INT(k, v)  ((struct log_field){.key = (k), .kind = LOG_KIND_INT, .i = (int64_t)(v)})
 #define LOG_UINT(k, v) ((struct log_field){.key = (k), .kind = LOG_KIND_UINT, .u = (uint64_t)(v)})
-#define LOG_DBL(k, v) ((struct log_field){.key = (k), .kind = LOG_KIND_DOUBLE, .d = (v)})
+#define LOG_DBL(k, v)  ((struct log_field){.key = (k), .kind = LOG_KIND_DOUBLE, .d = (v)})
 #define LOG_BOOL(k, v) ((struct log_field){.key = (k), .kind = LOG_KIND_BOOL, .b = (v)})
 #define LOG_DUR(k, ns) ((struct log_field){.key = (k), .kind = LOG_KIND_DURATION, .i = (ns)})
 /* err="<fault message>" */
 #define LOG_FAULT(f) LOG_CSTR("err", (f)->msg)
 
-#define LOG_AT(level, msg, ...)                                                                           \
-    do {                                                                                                  \
-        if (log_enabled(level)) {                                                                         \
-            log_write((level), __FILE__, __LINE__, (msg),                                                 \
-                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {.kind = LOG_END}});          \
-        }                                                                                                 \
+#define LOG_AT(level, msg, ...)                                                                              \
+    do {                                                                                                     \
+        if (log_enabled(level)) {                                                                            \
+            log_write((level), __FILE__, __LINE__, (msg),                                                    \
+                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_END}});              \
+        }                                                                                                    \
     } while (0)
 #define LOG_D(...) LOG_AT(LOG_DEBUG, __VA_ARGS__)
 #define LOG_I(...) LOG_AT(LOG_INFO, __VA_ARGS__)
 #define LOG_W(...) LOG_AT(LOG_WARN, __VA_ARGS__)
 #define LOG_E(...) LOG_AT(LOG_ERROR, __VA_ARGS__)
 
-/* At most about `n` lines a second from this call site; dropped ones count in tempo_dropped_log_lines_total. */
-#define LOG_LIMITED(level, n, msg, ...)                               \
-    do {                                                              \
-        static struct log_limiter log_limiter_here;                   \
-        if (log_enabled(level) && log_allow(&log_limiter_here, (n))) { \
-            LOG_AT(level, msg __VA_OPT__(, ) __VA_ARGS__);            \
-        }                                                             \
+/* At most about `n` lines a second from this call site; dropped ones count in tempo_dropped_log_lines_total.
+ */
+#define LOG_LIMITED(level, n, msg, ...)                                                                      \
+    do {                                                                                                     \
+        static struct log_limiter log_limiter_here;                                                          \
+        if (log_enabled(level) && log_allow(&log_limiter_here, (n))) {                                       \
+            LOG_AT(level, msg __VA_OPT__(, ) __VA_ARGS__);                                                   \
+        }                                                                                                    \
     } while (0)
 
 struct log_limiter {
@@ -73,6 +82,7 @@ void log_set_fd(int fd);
 bool log_allow(struct log_limiter *l, int per_second);
 uint64_t log_dropped(void);
 /* Use the macros. */
-void log_write(enum log_level level, const char *file, int line, const char *msg, const struct log_field *fields);
+void log_write(enum log_level level, const char *file, int line, const char *msg,
+               const struct log_field *fields);
 /* "debug" | "info" | "warn" | "error" */
 bool log_level_parse(slice s, enum log_level *ret);

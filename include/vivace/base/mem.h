@@ -15,5 +15,5 @@ char *mem_strdup(const char *s) __attribute__((returns_nonnull));
 void *mem_try_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
 void mem_free(void *p);
 
-#define mem_new(type) ((type *)mem_calloc(1, sizeof(type)))
+#define mem_new(type)          ((type *)mem_calloc(1, sizeof(type)))
 #define mem_new_array(type, n) ((type *)mem_calloc((n), sizeof(type)))

@@ -27,7 +27,8 @@ struct metric *metric_histogram(const char *name, const char *help, const char *
                                 size_t bucket_count);
 /* A gauge or counter without labels whose value is asked at scrape time. `fn` may be called from any
  * thread that scrapes. */
-void metric_callback(enum metric_kind kind, const char *name, const char *help, double (*fn)(void *), void *ctx);
+void metric_callback(enum metric_kind kind, const char *name, const char *help, double (*fn)(void *),
+                     void *ctx);
 
 /* The series with these label values (as many as the family has labels). Never NULL. */
 struct series *metric_series(struct metric *m, const slice *values);

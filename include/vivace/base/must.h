@@ -2,11 +2,11 @@
  * A failed MUST prints the expression and place to stderr and aborts. Threads: any. */
 #pragma once
 
-#define MUST(x)                                   \
-    do {                                          \
-        if (__builtin_expect(!(x), 0)) {          \
-            must_fail(#x, __FILE__, __LINE__);    \
-        }                                         \
+#define MUST(x)                                                                                              \
+    do {                                                                                                     \
+        if (__builtin_expect(!(x), 0)) {                                                                     \
+            must_fail(#x, __FILE__, __LINE__);                                                               \
+        }                                                                                                    \
     } while (0)
 
 /* For O(n) checks: debug and sanitizer builds only. */

@@ -7,16 +7,16 @@
 #include <stdbool.h>
 
 enum lock_rank { /* lower is taken first; see docs/locking.md */
-    LOCK_CONFIG = 10,
-    LOCK_TENANTS = 20,
-    LOCK_INGESTER = 30,
-    LOCK_SEGMENT = 40,
-    LOCK_BLOCKLIST = 50,
-    LOCK_LIMITER = 60,
-    LOCK_POOL = 70,
-    LOCK_MAILBOX = 80,
-    LOCK_METRICS = 90,
-    LOCK_LOG = 100,
+                 LOCK_CONFIG = 10,
+                 LOCK_TENANTS = 20,
+                 LOCK_INGESTER = 30,
+                 LOCK_SEGMENT = 40,
+                 LOCK_BLOCKLIST = 50,
+                 LOCK_LIMITER = 60,
+                 LOCK_POOL = 70,
+                 LOCK_MAILBOX = 80,
+                 LOCK_METRICS = 90,
+                 LOCK_LOG = 100,
 };
 
 struct mutex {

@@ -17,7 +17,7 @@ typedef struct slice {
 } slice;
 
 /* A slice over a string literal. */
-#define SL(lit) ((slice){(const uint8_t *)("" lit), sizeof(lit) - 1})
+#define SL(lit)  ((slice){(const uint8_t *)("" lit), sizeof(lit) - 1})
 #define SL_EMPTY ((slice){NULL, 0})
 
 /* printf arguments for "%.*s". */

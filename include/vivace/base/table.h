@@ -11,7 +11,7 @@
 
 /* Fixed-size keys of `key_bytes` (8..32). */
 struct id_table {
-    uint8_t *slots;   /* capacity * (key_bytes + 8); value 0 = free slot */
+    uint8_t *slots; /* capacity * (key_bytes + 8); value 0 = free slot */
     size_t count, capacity, key_bytes;
     uint64_t seed;
 };

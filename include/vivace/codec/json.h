@@ -1,7 +1,7 @@
 /* JSON: a pull reader over a slice and a streaming writer into a buf.
  *
- * Reader: RFC 8259, strict, no recursion, nesting to JSON_DEPTH_MAX; strings without escapes are slices of the
- * input, others are unescaped into the arena; numbers stay text, so that 64-bit integers are exact.
+ * Reader: RFC 8259, strict, no recursion, nesting to JSON_DEPTH_MAX; strings without escapes are slices of
+ * the input, others are unescaped into the arena; numbers stay text, so that 64-bit integers are exact.
  * Invalid UTF-8 and lone surrogates become U+FFFD as Go's decoder does.
  * Writer: compact, `<`, `>` and `&` escaped as Go does (api.md 1.0); doubles in the shortest form that reads
  * back the same. Threads: no shared state.

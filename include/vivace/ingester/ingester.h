@@ -1,9 +1,9 @@
 /* Live data: what was acknowledged and is not in a block yet.
  *
- * ingester_push appends to the WAL, indexes by trace id, and returns; from then on every query sees the spans.
- * The head segment is sealed by size and age; a sealed segment keeps its index on disk and is read through
- * it. The seam for blocks: ingester_next_sealed / ingester_retire.
- * Threads: push and find from any worker thread (they do disk I/O: never from a loop).
+ * ingester_push appends to the WAL, indexes by trace id, and returns; from then on every query sees the
+ * spans. The head segment is sealed by size and age; a sealed segment keeps its index on disk and is read
+ * through it. The seam for blocks: ingester_next_sealed / ingester_retire. Threads: push and find from any
+ * worker thread (they do disk I/O: never from a loop).
  */
 #pragma once
 
@@ -22,9 +22,9 @@ struct ingester_options {
     const char *wal_dir;
     enum wal_sync sync;
     uint64_t sync_interval_ms;
-    uint64_t max_block_bytes;    /* seal the head past this */
+    uint64_t max_block_bytes;       /* seal the head past this */
     uint64_t max_block_duration_ms; /* and past this age */
-    uint64_t trace_idle_ms;      /* a head with no push for this long and older than flush_check is sealed */
+    uint64_t trace_idle_ms; /* a head with no push for this long and older than flush_check is sealed */
     struct budget *budget;
 };
 
@@ -47,8 +47,8 @@ CHECKED err ingester_push(struct ingester *ing, struct ingester_push *p, struct 
 
 /* Append every live span of a trace to `out` (bytes copied into its arena), in order of arrival.
  * ERR_NOT_FOUND when there is none; `*inspected_bytes` grows by the bytes read. */
-CHECKED err ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id, struct span_batch *out,
-                                uint64_t *inspected_bytes, struct fault *f);
+CHECKED err ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id,
+                                struct span_batch *out, uint64_t *inspected_bytes, struct fault *f);
 
 /* Seal the head now (if it holds anything) and sync it: /flush. */
 CHECKED err ingester_flush(struct ingester *ing, struct fault *f);

@@ -4,7 +4,7 @@
 #include "vivace/base/buf.h"
 
 #define TRACE_ID_BYTES 16
-#define SPAN_ID_BYTES 8
+#define SPAN_ID_BYTES  8
 
 typedef struct trace_id {
     uint8_t b[TRACE_ID_BYTES];

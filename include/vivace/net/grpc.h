@@ -2,20 +2,32 @@
  *
  * Framing, compression (identity, gzip, zstd, snappy), size limits, grpc-timeout and the status texts of
  * receivers.md section 3 are handled here; a method sees one decompressed request message.
- * Threads: the method runs on the loop and must not block; grpc_send_later and grpc_finish_later may be called
- * from any thread (in order, by one thread at a time). A call lives until finished, also when the client has
- * gone (`cancelled`).
- * Source: gRPC over HTTP2 (PROTOCOL-HTTP2.md).
+ * Threads: the method runs on the loop and must not block; grpc_send_later and grpc_finish_later may be
+ * called from any thread (in order, by one thread at a time). A call lives until finished, also when the
+ * client has gone (`cancelled`). Source: gRPC over HTTP2 (PROTOCOL-HTTP2.md).
  */
 #pragma once
 
 #include "vivace/net/http.h"
 
 enum grpc_status {
-    GRPC_OK = 0, GRPC_CANCELLED = 1, GRPC_UNKNOWN = 2, GRPC_INVALID_ARGUMENT = 3, GRPC_DEADLINE_EXCEEDED = 4,
-    GRPC_NOT_FOUND = 5, GRPC_ALREADY_EXISTS = 6, GRPC_PERMISSION_DENIED = 7, GRPC_RESOURCE_EXHAUSTED = 8,
-    GRPC_FAILED_PRECONDITION = 9, GRPC_ABORTED = 10, GRPC_OUT_OF_RANGE = 11, GRPC_UNIMPLEMENTED = 12,
-    GRPC_INTERNAL = 13, GRPC_UNAVAILABLE = 14, GRPC_DATA_LOSS = 15, GRPC_UNAUTHENTICATED = 16,
+    GRPC_OK = 0,
+    GRPC_CANCELLED = 1,
+    GRPC_UNKNOWN = 2,
+    GRPC_INVALID_ARGUMENT = 3,
+    GRPC_DEADLINE_EXCEEDED = 4,
+    GRPC_NOT_FOUND = 5,
+    GRPC_ALREADY_EXISTS = 6,
+    GRPC_PERMISSION_DENIED = 7,
+    GRPC_RESOURCE_EXHAUSTED = 8,
+    GRPC_FAILED_PRECONDITION = 9,
+    GRPC_ABORTED = 10,
+    GRPC_OUT_OF_RANGE = 11,
+    GRPC_UNIMPLEMENTED = 12,
+    GRPC_INTERNAL = 13,
+    GRPC_UNAVAILABLE = 14,
+    GRPC_DATA_LOSS = 15,
+    GRPC_UNAUTHENTICATED = 16,
 };
 
 struct grpc_call {

@@ -13,8 +13,8 @@
  */
 #pragma once
 
-#include "vivace/base/buf.h"
 #include "vivace/base/budget.h"
+#include "vivace/base/buf.h"
 #include "vivace/runtime/loop.h"
 
 struct http_listener;
@@ -36,10 +36,10 @@ struct http_request {
     bool body_too_large; /* the body passed body_max and was thrown away */
     int version;         /* 10, 11 or 20 */
     bool tls;
-    slice peer;          /* "127.0.0.1:52114", "unix" */
+    slice peer; /* "127.0.0.1:52114", "unix" */
     struct loop *loop;
-    int64_t start_mono_ns; /* when the request's first byte came in */
-    void *user;            /* the handler's, from here on */
+    int64_t start_mono_ns;  /* when the request's first byte came in */
+    void *user;             /* the handler's, from here on */
     _Atomic bool cancelled; /* the client went away: long work should stop */
 };
 
@@ -50,7 +50,7 @@ size_t http_header_count(const struct http_request *r, slice name);
 /* An answer. Slices are copied by http_answer; `body` is taken (one reference). */
 struct http_response {
     int status;
-    slice content_type; /* empty = none */
+    slice content_type;                /* empty = none */
     const struct http_header *headers; /* extra; content-length, date and connection are the front's */
     size_t header_count;
     struct bytes *body; /* may be NULL */
@@ -68,11 +68,11 @@ void http_answer_later(struct http_request *r, const struct http_response *resp)
 void http_answer_text(struct http_request *r, int status, slice text);
 
 struct http_limits {
-    size_t body_max;          /* bytes, as received (compressed) */
-    size_t header_bytes_max;  /* whole header block, default 32 KiB */
-    size_t header_count_max;  /* default 100 */
-    size_t connections_max;   /* per listener, default 16384 */
-    uint32_t streams_max;     /* HTTP/2 concurrent streams per connection, default 100; 0 = do not announce */
+    size_t body_max;         /* bytes, as received (compressed) */
+    size_t header_bytes_max; /* whole header block, default 32 KiB */
+    size_t header_count_max; /* default 100 */
+    size_t connections_max;  /* per listener, default 16384 */
+    uint32_t streams_max;    /* HTTP/2 concurrent streams per connection, default 100; 0 = do not announce */
     uint64_t header_timeout_ms; /* from first byte to end of headers, default 30 s */
     uint64_t body_timeout_ms;   /* without progress while a body or an answer is under way, default 30 s */
     uint64_t idle_timeout_ms;   /* between requests, default 120 s */
@@ -81,10 +81,10 @@ void http_limits_default(struct http_limits *l);
 
 /* gRPC keepalive (receivers.md 1.4); 0 = off / unlimited. */
 struct h2_keepalive {
-    uint64_t time_ms, timeout_ms;                          /* our pings after idle, and how long to wait */
-    uint64_t max_idle_ms, max_age_ms, max_age_grace_ms;    /* then GOAWAY */
-    uint64_t min_ping_interval_ms;                         /* client pings faster than this are strikes; 3rd: GOAWAY too_many_pings */
-    bool ping_without_stream;                              /* allowed */
+    uint64_t time_ms, timeout_ms;                       /* our pings after idle, and how long to wait */
+    uint64_t max_idle_ms, max_age_ms, max_age_grace_ms; /* then GOAWAY */
+    uint64_t min_ping_interval_ms; /* client pings faster than this are strikes; 3rd: GOAWAY too_many_pings */
+    bool ping_without_stream;      /* allowed */
 };
 
 struct http_listener_options {
@@ -93,9 +93,9 @@ struct http_listener_options {
     const char *address; /* "host:port", ":port", "[::1]:port", or a socket path; port 0 = any */
     struct loop *const *loops;
     size_t loop_count;
-    bool allow_http1;  /* an HTTP/1.1 client is served */
-    bool allow_h2c;    /* HTTP/2 with prior knowledge in cleartext is served (over TLS it follows ALPN) */
-    bool keep_alive;   /* false: every HTTP/1.1 answer says Connection: close */
+    bool allow_http1; /* an HTTP/1.1 client is served */
+    bool allow_h2c;   /* HTTP/2 with prior knowledge in cleartext is served (over TLS it follows ALPN) */
+    bool keep_alive;  /* false: every HTTP/1.1 answer says Connection: close */
     struct tls_context *tls; /* NULL = cleartext */
     struct http_limits limits;
     struct h2_keepalive keepalive;

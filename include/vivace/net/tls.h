@@ -10,7 +10,13 @@
 
 struct tls_context;
 
-enum tls_client_auth { TLS_CLIENT_NONE, TLS_CLIENT_REQUEST, TLS_CLIENT_REQUIRE_ANY, TLS_CLIENT_VERIFY_IF_GIVEN, TLS_CLIENT_REQUIRE_AND_VERIFY };
+enum tls_client_auth {
+    TLS_CLIENT_NONE,
+    TLS_CLIENT_REQUEST,
+    TLS_CLIENT_REQUIRE_ANY,
+    TLS_CLIENT_VERIFY_IF_GIVEN,
+    TLS_CLIENT_REQUIRE_AND_VERIFY
+};
 
 struct tls_options { /* strings may be NULL */
     const char *cert_file, *cert_pem, *key_file, *key_pem;

@@ -15,7 +15,7 @@
 struct loop;
 
 struct loop_msg {
-    struct loop_msg *next; /* the mailbox's */
+    struct loop_msg *next;           /* the mailbox's */
     void (*run)(struct loop_msg *m); /* on the loop's thread */
 };
 

@@ -14,7 +14,7 @@
 struct pool;
 
 struct pool_job {
-    struct pool_job *next; /* the pool's */
+    struct pool_job *next;           /* the pool's */
     void (*run)(struct pool_job *j); /* on a worker; owns the job from here on */
 };
 

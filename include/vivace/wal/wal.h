@@ -1,7 +1,7 @@
 /* The write-ahead log: segments of checksummed records, appended and replayed.
  *
- * A record is one accepted batch: its tenant and its spans as ExportTraceServiceRequest bytes. The byte layout
- * stands in docs/wal-format.md; this header is the interface. An appended record survives kill -9 when
+ * A record is one accepted batch: its tenant and its spans as ExportTraceServiceRequest bytes. The byte
+ * layout stands in docs/wal-format.md; this header is the interface. An appended record survives kill -9 when
  * wal_append returns, and power loss when wal_sync (or the interval) has passed.
  * Threads: append from any thread (one lock per open segment, writev under it); readers use pread and need
  * no lock. A segment is immutable once sealed.
