@@ -208,7 +208,7 @@ arena_grow(struct arena *a, void *old, size_t used, size_t *cap, size_t want, si
         p = arena_alloc(a, bytes);
     }
     if (p) {
-        if (used) {
+        if (old && used) {
             memcpy(p, old, used * size);
         }
         *cap = grown;

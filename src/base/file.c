@@ -270,7 +270,7 @@ file_replace(const char *path, slice data, struct fault *f)
     char *temp = mem_alloc(n + 5);
     char *dir = mem_strdup(path);
     memcpy(temp, path, n);
-    memcpy(temp + n, ".tmp", 5);
+    memcpy(temp + n, ".tmp", sizeof ".tmp");
     TRY(file_open(temp, O_WRONLY | O_CREAT | O_TRUNC, f, &fd));
     TRY(file_write(fd, temp, &(struct iovec){.iov_base = (void *)(uintptr_t)data.p, .iov_len = data.n}, 1,
                    f));

@@ -106,7 +106,7 @@ slice_to_u64(slice s, uint64_t *ret)
 bool
 slice_to_i64(slice s, int64_t *ret)
 {
-    bool negative = s.n > 0 && s.p[0] == '-';
+    bool negative = s.p && s.n > 0 && s.p[0] == '-';
     uint64_t v = 0;
     if (!slice_to_u64(negative ? slice_sub(s, 1, s.n) : s, &v)) {
         return false;

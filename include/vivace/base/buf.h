@@ -63,8 +63,8 @@ struct bytes {
 /* One reference, `n` uninitialised bytes in the same allocation; NULL when memory is refused. */
 struct bytes *bytes_create(size_t n);
 struct bytes *bytes_copy(slice s);
-/* Takes the memory of `b` (which is empty after). */
-struct bytes *bytes_take(struct buf *b);
+/* Takes the memory of `from` (which is empty after). */
+struct bytes *bytes_take(struct buf *from);
 struct bytes *bytes_ref(struct bytes *b);
 /* Accepts NULL. */
 void bytes_unref(struct bytes *b);
