@@ -34,3 +34,6 @@ CHECKED err otlp_nested_check(slice body, enum otlp_message kind, struct fault *
 CHECKED err otlp_any_value_decode(slice body, struct attr *ret, struct fault *f);
 /* Decode a KeyValue. */
 CHECKED err otlp_key_value_decode(slice body, struct attr *ret, struct fault *f);
+/* The same for bytes that were checked before; nested bodies are not looked into. */
+void otlp_any_value_peek(slice body, struct attr *ret);
+void otlp_key_value_peek(slice body, struct attr *ret);

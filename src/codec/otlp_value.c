@@ -89,6 +89,40 @@ set_bytes(struct attr *a, enum value_kind kind, slice s)
     a->n = (uint32_t)s.n;
 }
 
+/* The member this field sets; false when it is none of AnyValue's. */
+static bool
+member_take(const struct pb_field *field, struct attr *ret)
+{
+    switch (field->tag) {
+    case PB_TAG(1, WIRE_LEN):
+        set_bytes(ret, VALUE_STRING, field->bytes);
+        return true;
+    case PB_TAG(2, WIRE_VARINT):
+        set_bytes(ret, VALUE_BOOL, SL_EMPTY);
+        ret->b = field->v != 0;
+        return true;
+    case PB_TAG(3, WIRE_VARINT):
+        set_bytes(ret, VALUE_INT, SL_EMPTY);
+        ret->i = (int64_t)field->v;
+        return true;
+    case PB_TAG(4, WIRE_FIXED64):
+        set_bytes(ret, VALUE_DOUBLE, SL_EMPTY);
+        memcpy(&ret->d, &field->v, sizeof ret->d);
+        return true;
+    case PB_TAG(5, WIRE_LEN):
+        set_bytes(ret, VALUE_ARRAY, field->bytes);
+        return true;
+    case PB_TAG(6, WIRE_LEN):
+        set_bytes(ret, VALUE_KVLIST, field->bytes);
+        return true;
+    case PB_TAG(7, WIRE_LEN):
+        set_bytes(ret, VALUE_BYTES, field->bytes);
+        return true;
+    default:
+        return false;
+    }
+}
+
 err
 otlp_any_value_decode(slice body, struct attr *ret, struct fault *f)
 {
@@ -101,41 +135,44 @@ otlp_any_value_decode(slice body, struct attr *ret, struct fault *f)
         if (!pb_next(&r, &field)) {
             return pb_fault(f, m, before);
         }
-        switch (field.tag) {
-        case PB_TAG(1, WIRE_LEN):
-            set_bytes(ret, VALUE_STRING, field.bytes);
-            break;
-        case PB_TAG(2, WIRE_VARINT):
-            set_bytes(ret, VALUE_BOOL, SL_EMPTY);
-            ret->b = field.v != 0;
-            break;
-        case PB_TAG(3, WIRE_VARINT):
-            set_bytes(ret, VALUE_INT, SL_EMPTY);
-            ret->i = (int64_t)field.v;
-            break;
-        case PB_TAG(4, WIRE_FIXED64):
-            set_bytes(ret, VALUE_DOUBLE, SL_EMPTY);
-            memcpy(&ret->d, &field.v, sizeof ret->d);
-            break;
-        case PB_TAG(5, WIRE_LEN):
-            TRY(otlp_nested_check(field.bytes, OTLP_ARRAY_VALUE, f));
-            set_bytes(ret, VALUE_ARRAY, field.bytes);
-            break;
-        case PB_TAG(6, WIRE_LEN):
-            TRY(otlp_nested_check(field.bytes, OTLP_KEY_VALUE_LIST, f));
-            set_bytes(ret, VALUE_KVLIST, field.bytes);
-            break;
-        case PB_TAG(7, WIRE_LEN):
-            set_bytes(ret, VALUE_BYTES, field.bytes);
-            break;
-        default:
+        if (!member_take(&field, ret)) {
             if (!pb_is_unknown(m, field.tag)) {
                 return pb_fault(f, m, before);
             }
+        } else if (field.tag == PB_TAG(5, WIRE_LEN)) {
+            TRY(otlp_nested_check(field.bytes, OTLP_ARRAY_VALUE, f));
+        } else if (field.tag == PB_TAG(6, WIRE_LEN)) {
+            TRY(otlp_nested_check(field.bytes, OTLP_KEY_VALUE_LIST, f));
         }
     }
 out:
     return rc;
+}
+
+void
+otlp_any_value_peek(slice body, struct attr *ret)
+{
+    struct wire_reader r = wire_reader_of(body);
+    struct pb_field field;
+    while (r.p < r.end && pb_next(&r, &field)) {
+        (void)member_take(&field, ret);
+    }
+}
+
+void
+otlp_key_value_peek(slice body, struct attr *ret)
+{
+    struct wire_reader r = wire_reader_of(body);
+    struct pb_field field;
+    *ret = (struct attr){0};
+    while (r.p < r.end && pb_next(&r, &field)) {
+        if (field.tag == PB_TAG(1, WIRE_LEN)) {
+            ret->key = field.bytes.p;
+            ret->key_n = (uint32_t)field.bytes.n;
+        } else if (field.tag == PB_TAG(2, WIRE_LEN)) {
+            otlp_any_value_peek(field.bytes, ret);
+        }
+    }
 }
 
 err
