@@ -1,4 +1,7 @@
+#include "json_priv.h"
 #include "utf8_priv.h"
+
+const char json_text_memory[] = "the strings take more memory than the limit";
 
 #include "vivace/codec/json.h"
 
@@ -221,7 +224,7 @@ string_unescape(struct json_reader *r, const struct string_scan *s)
 {
     uint8_t *start = arena_alloc(r->arena, s->raw.n + 2 * s->invalid), *w = start;
     if (start == NULL) {
-        fail(r, "the strings take more memory than the limit");
+        fail(r, json_text_memory);
         return false;
     }
     const uint8_t *p = s->raw.p, *end = p + s->raw.n;

@@ -90,8 +90,8 @@ enum_bits(int32_t v)
 /* --- attributes -------------------------------------------------------------------------------------------
  */
 
-static size_t
-size_value(const struct attr *a)
+size_t
+otlp_value_size(const struct attr *a)
 {
     switch ((enum value_kind)a->kind) {
     case VALUE_NONE:
@@ -111,8 +111,8 @@ size_value(const struct attr *a)
     return size_len(a->n);
 }
 
-static uint8_t *
-write_value(uint8_t *w, const struct attr *a)
+uint8_t *
+otlp_value_write(uint8_t *w, const struct attr *a)
 {
     static const uint8_t fields[] = {
         [VALUE_STRING] = 1, [VALUE_ARRAY] = 5, [VALUE_KVLIST] = 6, [VALUE_BYTES] = 7};
@@ -143,7 +143,7 @@ write_value(uint8_t *w, const struct attr *a)
 static size_t
 size_attr(const struct attr *a)
 {
-    return size_len_nz(a->key_n) + size_len(size_value(a));
+    return size_len_nz(a->key_n) + size_len(otlp_value_size(a));
 }
 
 static size_t
@@ -161,11 +161,11 @@ write_attrs(uint8_t *w, uint32_t field, const struct span_batch *b, struct run r
 {
     for (uint32_t i = 0; i < r.n; i++) {
         const struct attr *a = &b->attrs[r.at + i];
-        size_t value = size_value(a);
+        size_t value = otlp_value_size(a);
         w = write_head(w, field, size_len_nz(a->key_n) + size_len(value));
         w = write_slice_nz(w, 1, attr_key(a));
         w = write_head(w, 2, value);
-        w = write_value(w, a);
+        w = otlp_value_write(w, a);
     }
     return w;
 }
@@ -249,6 +249,13 @@ size_span(const struct encoder *e, const struct span *s)
         n += size_len(size_link(b, &b->links[s->links.at + i]));
     }
     return n + (status != 0 || e->for_reader ? size_len(status) : 0);
+}
+
+size_t
+otlp_span_size(const struct span_batch *b, const struct span *s)
+{
+    struct encoder e = {.b = b};
+    return size_span(&e, s);
 }
 
 static uint8_t *

@@ -27,6 +27,8 @@ extern const struct pb_message otlp_messages[OTLP_MESSAGE_COUNT];
 #define OTLP_DEPRECATED_SCOPE_SPANS 1000
 
 struct attr;
+struct span;
+struct span_batch;
 
 /* Check the body of an ArrayValue or KeyValueList: form and nesting up to ANY_VALUE_DEPTH_MAX. */
 CHECKED err otlp_nested_check(slice body, enum otlp_message kind, struct fault *f);
@@ -37,3 +39,8 @@ CHECKED err otlp_key_value_decode(slice body, struct attr *ret, struct fault *f)
 /* The same for bytes that were checked before; nested bodies are not looked into. */
 void otlp_any_value_peek(slice body, struct attr *ret);
 void otlp_key_value_peek(slice body, struct attr *ret);
+/* A value's member as it stands in an AnyValue: its size, and its bytes; `w` has room. */
+size_t otlp_value_size(const struct attr *a);
+uint8_t *otlp_value_write(uint8_t *w, const struct attr *a);
+/* Size of a span as otlp_encode writes its body. */
+size_t otlp_span_size(const struct span_batch *b, const struct span *s);

@@ -1,0 +1,306 @@
+/* OTLP/JSON in, Tempo's JSON and protobuf out: the forms clients see, and no loss between them. */
+#include "test.h"
+
+#include "vivace/codec/otlp.h"
+
+#define T1 "0af7651916cd43dd8448eb211c80319c"
+
+static err
+decode(const char *text, struct span_batch *b, struct fault *f)
+{
+    span_batch_init(b, 1 << 24);
+    return otlp_json_decode(slice_cstr(text), b, f);
+}
+
+static const char full_request[] =
+    "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+    "\"shop\"}},"
+    "{\"key\":\"n\",\"value\":{}}],\"droppedAttributesCount\":1},\"scope_spans\":[{\"scope\":{\"name\":\"lib."
+    "a\","
+    "\"version\":\"1.2.3\"},\"spans\":[{\"traceId\":\"" T1
+    "\",\"span_id\":\"B7AD6B7169203332\",\"parentSpanId\":"
+    "\"b7ad6b7169203331\",\"traceState\":\"a=b\",\"flags\":257,\"name\":\"db "
+    "<query>\",\"kind\":\"SPAN_KIND_CLIENT\","
+    "\"startTimeUnixNano\":\"1795169865905265204\",\"endTimeUnixNano\":1795169865910265204,\"unknown\":[{"
+    "\"x\":[1]}],"
+    "\"attributes\":[{\"key\":\"i\",\"value\":{\"intValue\":\"42\"}},{\"key\":\"i2\",\"value\":{\"intValue\":"
+    "-7}},"
+    "{\"key\":\"b\",\"value\":{\"boolValue\":false}},{\"key\":\"d\",\"value\":{\"doubleValue\":0.25}},"
+    "{\"key\":\"nan\",\"value\":{\"doubleValue\":\"NaN\"}},{\"key\":\"y\",\"value\":{\"bytesValue\":\"AQI=\"}"
+    "},"
+    "{\"key\":\"a\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"a\"},{\"arrayValue\":{}},null]}"
+    "}},"
+    "{\"key\":\"l\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"intValue\":\"1\"}},"
+    "{\"key\":\"in\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"deep\",\"value\":{\"doubleValue\":1."
+    "5}}]}}}]}}}],"
+    "\"droppedAttributesCount\":2,\"events\":[{\"timeUnixNano\":\"5\",\"name\":\"ev1\",\"attributes\":[{"
+    "\"key\":\"e\","
+    "\"value\":{\"stringValue\":\"v\"}}],\"droppedAttributesCount\":3}],\"droppedEventsCount\":4,\"links\":[{"
+    "\"traceId\":"
+    "\"11111111111111111111111111111111\",\"spanId\":\"2222222222222222\",\"traceState\":\"s\",\"flags\":1}],"
+    "\"droppedLinksCount\":5,\"status\":{\"message\":\"boom\",\"code\":2}}]}],\"schemaUrl\":\"u\"}]} "
+    "trailing";
+
+static const char full_answer[] =
+    "{\"batches\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+    "\"shop\"}},"
+    "{\"key\":\"n\",\"value\":{}}],\"droppedAttributesCount\":1},\"scopeSpans\":[{\"scope\":{\"name\":\"lib."
+    "a\","
+    "\"version\":\"1.2.3\"},\"spans\":[{\"traceId\":\"CvdlGRbNQ92ESOshHIAxnA==\",\"spanId\":\"t61rcWkgMzI=\","
+    "\"traceState\":\"a=b\",\"parentSpanId\":\"t61rcWkgMzE=\",\"flags\":257,\"name\":\"db "
+    "\\u003cquery\\u003e\","
+    "\"kind\":\"SPAN_KIND_CLIENT\",\"startTimeUnixNano\":\"1795169865905265204\",\"endTimeUnixNano\":"
+    "\"1795169865910265204\",\"attributes\":[{\"key\":\"i\",\"value\":{\"intValue\":\"42\"}},{\"key\":\"i2\","
+    "\"value\":"
+    "{\"intValue\":\"-7\"}},{\"key\":\"b\",\"value\":{\"boolValue\":false}},{\"key\":\"d\",\"value\":{"
+    "\"doubleValue\":0.25}},"
+    "{\"key\":\"nan\",\"value\":{\"doubleValue\":\"NaN\"}},{\"key\":\"y\",\"value\":{\"bytesValue\":\"AQI=\"}"
+    "},"
+    "{\"key\":\"a\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"a\"},{\"arrayValue\":{}},{}]}}}"
+    ","
+    "{\"key\":\"l\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"intValue\":\"1\"}},"
+    "{\"key\":\"in\",\"value\":{\"kvlistValue\":{\"values\":[{\"key\":\"deep\",\"value\":{\"doubleValue\":1."
+    "5}}]}}}]}}}],"
+    "\"droppedAttributesCount\":2,\"events\":[{\"timeUnixNano\":\"5\",\"name\":\"ev1\",\"attributes\":[{"
+    "\"key\":\"e\","
+    "\"value\":{\"stringValue\":\"v\"}}],\"droppedAttributesCount\":3}],\"droppedEventsCount\":4,\"links\":[{"
+    "\"traceId\":"
+    "\"EREREREREREREREREREREQ==\",\"spanId\":\"IiIiIiIiIiI=\",\"traceState\":\"s\",\"flags\":1}],"
+    "\"droppedLinksCount\":5,"
+    "\"status\":{\"message\":\"boom\",\"code\":\"STATUS_CODE_ERROR\"}}]}],\"schemaUrl\":\"u\"}]}";
+
+static void
+a_span_of_json_is_answered_as_tempo_prints_it(void **state)
+{
+    (void)state;
+    struct span_batch b, again;
+    struct fault f = {0};
+    struct buf out, wire;
+    buf_init(&out, 1 << 20);
+    buf_init(&wire, 1 << 20);
+    assert_int_equal(OK, decode(full_request, &b, &f));
+    assert_int_equal(OK, otlp_trace_write_json(&b, TRACE_ROOT_BATCHES, &out));
+    assert_slice_equal(buf_slice(&out), full_answer);
+
+    /* the same through protobuf, cut at every byte on the way: never a crash */
+    assert_int_equal(OK, otlp_encode(&b, &wire));
+    assert_int_equal(wire.n, otlp_encoded_size(&b));
+    span_batch_init(&again, 1 << 20);
+    for (size_t n = 0; n < wire.n; n++) {
+        span_batch_reset(&again);
+        err rc = otlp_decode(slice_sub(buf_slice(&wire), 0, n), &again, NULL);
+        assert_true(rc == ERR_INVALID || n == 0);
+    }
+    span_batch_reset(&again);
+    assert_int_equal(OK, otlp_decode(buf_slice(&wire), &again, NULL));
+    assert_int_equal(b.spans[0].wire_bytes, again.spans[0].wire_bytes);
+    buf_clear(&out);
+    assert_int_equal(OK, otlp_trace_write_json(&again, TRACE_ROOT_BATCHES, &out));
+    assert_slice_equal(buf_slice(&out), full_answer);
+    span_batch_fini(&b);
+    span_batch_fini(&again);
+    buf_fini(&out);
+    buf_fini(&wire);
+}
+
+static void
+json_cut_anywhere_is_refused(void **state)
+{
+    (void)state;
+    struct span_batch b;
+    span_batch_init(&b, 1 << 20);
+    for (size_t n = 0; n < sizeof full_request - sizeof " trailing"; n++) {
+        struct fault f = {0};
+        span_batch_reset(&b);
+        assert_int_equal(ERR_INVALID, otlp_json_decode(slice_of(full_request, n), &b, &f));
+        assert_non_null(strstr(f.msg, " at offset "));
+    }
+    span_batch_fini(&b);
+}
+
+static void
+the_observed_v1_answer_is_reproduced(void **state)
+{
+    (void)state;
+    static const char want[] = "{\"batches\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\","
+                               "\"value\":{\"stringValue\":\"orphan\"}}]},"
+                               "\"scopeSpans\":[{\"scope\":{},\"spans\":[{\"traceId\":"
+                               "\"AAAAAAAAAAAAAAAAAACrzQ==\",\"spanId\":\"AAAAAAAAAKE=\","
+                               "\"parentSpanId\":\"AAAAAAAAAKA=\",\"name\":\"lonely\",\"kind\":\"SPAN_KIND_"
+                               "INTERNAL\",\"startTimeUnixNano\":"
+                               "\"1795169865905265204\",\"endTimeUnixNano\":\"1795169865910265204\","
+                               "\"attributes\":[{\"key\":\"x\",\"value\":"
+                               "{\"stringValue\":\"y\"}}],\"status\":{}}]}]}]}";
+    struct span_batch b;
+    struct buf out;
+    struct fault f = {0};
+    buf_init(&out, 1 << 20);
+    assert_int_equal(
+        OK, decode("{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":"
+                   "{\"stringValue\":\"orphan\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":"
+                   "\"0000000000000000000000000000abcd\",\"spanId\":\"00000000000000a1\",\"parentSpanId\":"
+                   "\"00000000000000a0\",\"name\":\"lonely\",\"kind\":1,\"startTimeUnixNano\":"
+                   "\"1795169865905265204\",\"endTimeUnixNano\":\"1795169865910265204\",\"attributes\":"
+                   "[{\"key\":\"x\",\"value\":{\"stringValue\":\"y\"}}]}]}]}]}",
+                   &b, &f));
+    assert_int_equal(OK, otlp_trace_write_json(&b, TRACE_ROOT_BATCHES, &out));
+    assert_slice_equal(buf_slice(&out), want);
+    span_batch_fini(&b);
+    buf_fini(&out);
+}
+
+static void
+readers_always_find_resource_scope_and_status(void **state)
+{
+    (void)state;
+    struct span_batch b;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(
+        OK, decode("{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"x\",\"kind\":77}]}]}]}", &b,
+                   NULL));
+    assert_int_equal(OK, otlp_trace_encode(&b, &out));
+    static const uint8_t want[] = {0x0a, 0x0f, 0x0a, 0,   0x12, 0x0b, 0x0a, 0, 0x12,
+                                   7,    0x2a, 1,    'x', 0x30, 77,   0x7a, 0};
+    assert_int_equal(sizeof want, out.n);
+    assert_memory_equal(want, out.p, sizeof want);
+    buf_clear(&out);
+    assert_int_equal(OK, otlp_trace_write_json(&b, TRACE_ROOT_RESOURCE_SPANS, &out));
+    assert_slice_equal(buf_slice(&out),
+                       "{\"resourceSpans\":[{\"resource\":{},\"scopeSpans\":[{\"scope\":{},\"spans\":"
+                       "[{\"name\":\"x\",\"kind\":77,\"status\":{}}]}]}]}");
+    span_batch_fini(&b);
+    buf_fini(&out);
+}
+
+static void
+a_trace_has_one_resource_spans_per_resource_and_scope(void **state)
+{
+    (void)state;
+    struct span_batch b;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(OK,
+                     decode("{\"resourceSpans\":[{\"scopeSpans\":["
+                            "{\"scope\":{\"name\":\"a\"},\"spans\":[{\"name\":\"1\"}]},"
+                            "{\"scope\":{\"name\":\"b\"},\"spans\":[{\"name\":\"2\"}]},"
+                            "{\"scope\":{\"name\":\"none\"}},"
+                            "{\"scope\":{\"name\":\"a\"},\"spans\":[{\"name\":\"3\"}]}]},"
+                            "{\"scopeSpans\":[{\"scope\":{\"name\":\"a\"},\"spans\":[{\"name\":\"4\"}]}]}]}",
+                            &b, NULL));
+    assert_int_equal(OK, otlp_trace_write_json(&b, TRACE_ROOT_BATCHES, &out));
+#define GROUP(scope, spans)                                                                                  \
+    "{\"resource\":{},\"scopeSpans\":[{\"scope\":{\"name\":\"" scope "\"},\"spans\":[" spans "]}]}"
+#define NAMED(name) "{\"name\":\"" name "\",\"status\":{}}"
+    static const char want[] = "{\"batches\":[" GROUP("a", NAMED("1") "," NAMED("3")) "," GROUP(
+        "b", NAMED("2")) "," GROUP("a", NAMED("4")) "]}";
+    assert_slice_equal(buf_slice(&out), want);
+    struct span_batch again;
+    struct buf wire;
+    buf_init(&wire, 1 << 20);
+    span_batch_init(&again, 1 << 20);
+    assert_int_equal(OK, otlp_trace_encode(&b, &wire));
+    assert_int_equal(OK, otlp_decode(buf_slice(&wire), &again, NULL));
+    assert_int_equal(3, again.resource_count);
+    buf_clear(&out);
+    assert_int_equal(OK, otlp_trace_write_json(&again, TRACE_ROOT_BATCHES, &out));
+    assert_slice_equal(buf_slice(&out), want);
+    span_batch_fini(&b);
+    span_batch_fini(&again);
+    buf_fini(&out);
+    buf_fini(&wire);
+}
+
+static void
+json_of_the_wrong_kind_is_refused_with_a_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *member; /* of a span */
+        const char *text;   /* NULL: accepted */
+    } cases[] = {
+        {"\"traceId\":\"CvdlGRbNQ92ESOshHIAxnA==\"", "a trace id of 32 hex digits is wanted"},
+        {"\"traceId\":\"\"", NULL},
+        {"\"traceId\":null", NULL},
+        {"\"spanId\":\"12\"", "a span id of 16 hex digits is wanted"},
+        {"\"startTimeUnixNano\":1.5", "an unsigned 64-bit integer is wanted"},
+        {"\"startTimeUnixNano\":null", "an unsigned 64-bit integer is wanted"},
+        {"\"startTimeUnixNano\":\"18446744073709551615\"", NULL},
+        {"\"kind\":\"SERVER\"", "unknown enum name"},
+        {"\"kind\":null", "an enum name or number is wanted"},
+        {"\"kind\":99", NULL},
+        {"\"name\":5", "a string is wanted"},
+        {"\"name\":null", NULL},
+        {"\"attributes\":{}", "an array is wanted"},
+        {"\"attributes\":null", NULL},
+        {"\"status\":null", NULL},
+        {"\"status\":[]", "an object is wanted"},
+        {"\"status\":{\"code\":\"STATUS_CODE_OK\"}", NULL},
+        {"\"droppedAttributesCount\":\"7\"", NULL},
+        {"\"droppedAttributesCount\":4294967296", "an unsigned 32-bit integer is wanted"},
+        {"\"attributes\":[{\"key\":\"k\",\"value\":{\"boolValue\":\"true\"}}]", "true or false is wanted"},
+        {"\"attributes\":[{\"key\":\"k\",\"value\":{\"intValue\":\"x\"}}]", "a 64-bit integer is wanted"},
+        {"\"attributes\":[{\"key\":\"k\",\"value\":{\"doubleValue\":\"0x10\"}}]", "a number is wanted"},
+        {"\"attributes\":[{\"key\":\"k\",\"value\":{\"doubleValue\":\"-Infinity\"}}]", NULL},
+        {"\"attributes\":[{\"key\":\"k\",\"value\":{\"bytesValue\":\"*\"}}]",
+         "bytesValue wants standard base64"},
+        {"\"attributes\":[{\"key\":\"k\",\"value\":null}]", NULL},
+        {"\"a\":tru", "invalid literal"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct span_batch b;
+        struct fault f = {0};
+        char text[400];
+        snprintf(text, sizeof text, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{%s}]}]}]}",
+                 cases[i].member);
+        err rc = decode(text, &b, &f);
+        assert_int_equal(cases[i].text != NULL ? ERR_INVALID : OK, rc);
+        if (cases[i].text != NULL) {
+            assert_int_equal(0, strncmp(cases[i].text, f.msg, strlen(cases[i].text)));
+        } else {
+            assert_int_equal(1, b.span_count);
+        }
+        span_batch_fini(&b);
+    }
+}
+
+static void
+nesting_in_json_is_bounded(void **state)
+{
+    (void)state;
+    static const int depths[] = {1, 40, 100, 20000};
+    for (size_t i = 0; i < 4; i++) {
+        struct buf text;
+        struct span_batch b;
+        buf_init(&text, 8 << 20);
+        buf_append_cstr(&text,
+                        "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"k\",\"value\":");
+        for (int k = 0; k < depths[i]; k++) {
+            buf_append_cstr(&text, "{\"arrayValue\":{\"values\":[");
+        }
+        buf_append_cstr(&text, "{\"intValue\":1}");
+        for (int k = 0; k < depths[i]; k++) {
+            buf_append_cstr(&text, "]}}");
+        }
+        buf_append_cstr(&text, "}]}}]}");
+        span_batch_init(&b, 1 << 24);
+        assert_int_equal(depths[i] <= 40 ? OK : ERR_INVALID, otlp_json_decode(buf_slice(&text), &b, NULL));
+        span_batch_fini(&b);
+        buf_fini(&text);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_span_of_json_is_answered_as_tempo_prints_it),
+        cmocka_unit_test(json_cut_anywhere_is_refused),
+        cmocka_unit_test(the_observed_v1_answer_is_reproduced),
+        cmocka_unit_test(readers_always_find_resource_scope_and_status),
+        cmocka_unit_test(a_trace_has_one_resource_spans_per_resource_and_scope),
+        cmocka_unit_test(json_of_the_wrong_kind_is_refused_with_a_reason),
+        cmocka_unit_test(nesting_in_json_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
