@@ -1,0 +1,214 @@
+/* bench_crash: kill -9 under load, again and again on the same data. After every restart each acknowledged
+ * span of the round must be there, none doubled, and nothing that was never sent; at the end the same for all
+ * rounds. */
+#include "args.h"
+#include "client.h"
+#include "corpus.h"
+#include "ledger.h"
+#include "result.h"
+#include "target.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct item {
+    uint8_t *body;
+    struct corpus_ref *refs;
+    uint32_t ref_n;
+};
+
+struct round {
+    struct target *target;
+    struct corpus *corpus;
+    struct ledger all, now; /* of all rounds; of this one */
+    uint64_t kill_at_ns, flush_at_ns;
+    int flush_fd;
+};
+
+static bool
+next_request(void *ctx, struct load_request *ret)
+{
+    struct round *r = ctx;
+    struct corpus_request q;
+    if (!corpus_next(r->corpus, &q)) {
+        return false;
+    }
+    struct item *it = xalloc(sizeof *it);
+    it->body = xalloc(q.n);
+    memcpy(it->body, q.body, q.n);
+    it->ref_n = q.spans;
+    it->refs = xalloc(q.spans * sizeof *it->refs);
+    memcpy(it->refs, q.refs, q.spans * sizeof *it->refs);
+    ledger_sent(&r->all, it->refs, it->ref_n);
+    ledger_sent(&r->now, it->refs, it->ref_n);
+    *ret =
+        (struct load_request){.body = it->body, .n = q.n, .spans = q.spans, .tag = (uint64_t)(uintptr_t)it};
+    return true;
+}
+
+static void
+request_done(void *ctx, const struct load_request *q, enum load_outcome outcome)
+{
+    struct round *r = ctx;
+    struct item *it = (struct item *)(uintptr_t)q->tag; // NOLINT(performance-no-int-to-ptr)
+    if (outcome == LOAD_ACKED) {
+        ledger_acked(&r->all, it->refs, it->ref_n);
+        ledger_acked(&r->now, it->refs, it->ref_n);
+    }
+    free(it->body);
+    free(it->refs);
+    free(it);
+}
+
+/* Kills at the round's time; before that, in some rounds, asks for a flush and does not wait for it. */
+static bool
+maybe_kill(void *ctx)
+{
+    struct round *r = ctx;
+    uint64_t now = now_ns();
+    if (r->flush_at_ns && now >= r->flush_at_ns) {
+        static const char ask[] = "GET /flush HTTP/1.1\r\nHost: x\r\n\r\n";
+        r->flush_at_ns = 0;
+        r->flush_fd = tcp_connect(r->target->host, r->target->http_port);
+        if (r->flush_fd >= 0 && send(r->flush_fd, ask, sizeof ask - 1, MSG_NOSIGNAL) < 0) {
+            close(r->flush_fd);
+            r->flush_fd = -1;
+        }
+    }
+    if (r->kill_at_ns && now >= r->kill_at_ns) {
+        r->kill_at_ns = 0;
+        kill(r->target->pid, SIGKILL); /* the connections end; load_run sees it */
+    }
+    return false;
+}
+
+static void
+check_all(struct ledger *l, struct target *t, struct ledger_verdict *v)
+{
+    for (size_t i = 0; i < l->cap; i++) {
+        if (l->traces[i].n) {
+            ledger_check(&l->traces[i], t, v);
+        }
+    }
+}
+
+static bool
+verdict_good(const struct ledger_verdict *v)
+{
+    return v->missing + v->invented + v->doubled + v->malformed == 0;
+}
+
+static void
+result_verdict(struct result *out, const struct ledger_verdict *v, const char *when)
+{
+    char key[64];
+    const struct {
+        const char *name;
+        uint64_t n;
+    } list[] = {{"traces", v->traces},     {"spans", v->spans},     {"missing", v->missing},
+                {"invented", v->invented}, {"doubled", v->doubled}, {"bad_answers", v->malformed}};
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        snprintf(key, sizeof key, "%s_%s", when, list[i].name);
+        result_num(out, key, (double)list[i].n);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *server = NULL, *protocol = "grpc", *path = "-", *dir = NULL;
+    double rounds = 50, connections = 4, inflight = 4, seed = 1, rate = 60000, kill_ms = 400;
+    bool keep = false;
+    const struct arg list[] = {
+        {"--server", "server binary", .text = &server},
+        {"--dir", "directory for data", .text = &dir},
+        {"--keep", "leave the directory", .flag = &keep},
+        {"--rounds", "how often to kill", .number = &rounds},
+        {"--kill-ms", "kill within this many milliseconds of load", .number = &kill_ms},
+        {"--protocol", "grpc or http", .text = &protocol},
+        {"--connections", "TCP connections", .number = &connections},
+        {"--inflight", "requests under way on each", .number = &inflight},
+        {"--rate", "spans a second; 0 = as fast as it takes them", .number = &rate},
+        {"--seed", "of the corpus and of the moments to kill", .number = &seed},
+        {"--result", "file for the JSON result, - = standard output", .text = &path},
+        {0},
+    };
+    args_parse(argc, argv, "bench_crash: kill -9 under load, then look for every acknowledged span", list);
+    if (!server) {
+        die("--server is needed");
+    }
+    struct corpus_options co = {
+        .seed = (uint64_t)seed, .spans = UINT64_MAX, .start_ns = wall_ns() - 60000000000u};
+    struct target t;
+    struct round r = {.target = &t, .corpus = corpus_create(&co), .flush_fd = -1};
+    bool http = strcmp(protocol, "http") == 0;
+    srandom((unsigned)seed);
+    target_prepare(&t, server, dir, NULL);
+    double ready_max = 0, ready_ms = target_start(&t);
+    struct ledger_verdict each = {0}, final = {0};
+    struct load_stats *stats = xalloc(sizeof *stats);
+    uint64_t acked = 0;
+    int round = 0;
+    for (; round < (int)rounds && ready_ms >= 0; round++) {
+        uint64_t now = now_ns(), delay = 20000000u + (uint64_t)random() % (uint64_t)(kill_ms * 1e6);
+        r.kill_at_ns = now + delay;
+        r.flush_at_ns = round % 2 ? now + delay - (uint64_t)random() % (delay / 2) : 0;
+        struct load_options load = {.protocol = http ? LOAD_HTTP : LOAD_GRPC,
+                                    .host = t.host,
+                                    .port = http ? t.otlp_http_port : t.otlp_grpc_port,
+                                    .connections = (uint32_t)connections,
+                                    .inflight = (uint32_t)inflight,
+                                    .open_loop_spans_per_s = rate,
+                                    .retry_s = 10,
+                                    .next = next_request,
+                                    .done = request_done,
+                                    .stop = maybe_kill,
+                                    .ctx = &r};
+        load_run(&load, stats);
+        acked += stats->acked_spans;
+        if (r.kill_at_ns) {
+            fprintf(stderr, "round %d: the load ended before the kill: %s\n", round, stats->first_error);
+            each.malformed++;
+        }
+        target_kill(&t);
+        if (r.flush_fd >= 0) {
+            close(r.flush_fd);
+            r.flush_fd = -1;
+        }
+        ready_ms = target_start(&t);
+        ready_max = ready_ms > ready_max ? ready_ms : ready_max;
+        if (ready_ms >= 0) {
+            check_all(&r.now, &t, &each);
+        }
+        ledger_free(&r.now);
+    }
+    bool up = ready_ms >= 0;
+    if (up) {
+        check_all(&r.all, &t, &final);
+    }
+    double stop_ms = up ? target_stop(&t) : -1;
+    struct result out = {0};
+    result_num(&out, "rounds", round);
+    result_num(&out, "acknowledged_spans", (double)acked);
+    result_verdict(&out, &each, "after_each");
+    result_verdict(&out, &final, "at_end");
+    result_num(&out, "ready_after_crash_max_ms", ready_max);
+    result_num(&out, "stop_ms", stop_ms);
+    bool good = up && stop_ms >= 0 && acked > 0 && verdict_good(&each) && verdict_good(&final);
+    result_str(&out, "verdict", good ? "good" : "bad");
+    result_write(&out, path);
+    if (good && !keep) {
+        target_remove(&t);
+    } else {
+        fprintf(stderr, "data and log are in %s\n", t.dir);
+    }
+    corpus_destroy(r.corpus);
+    ledger_free(&r.all);
+    free(stats);
+    return good ? 0 : 1;
+}
