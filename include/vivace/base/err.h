@@ -29,7 +29,7 @@ typedef enum err {
 
 #define CHECKED __attribute__((warn_unused_result))
 
-#define FAULT_MSG_MAX 320
+#define FAULT_MSG_MAX 512
 
 /* Detail of one failure; owned by the caller, usually on its stack, zero-initialised. Functions take
  * `struct fault *f` last but for outputs and accept NULL. */
