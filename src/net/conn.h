@@ -26,6 +26,10 @@ struct proto {
     /* The connection is gone: mark requests under way as cancelled and detach them (they free themselves when
      * answered), free the state. */
     void (*close)(void *state);
+    /* The peer closed its side: what is under way is no longer waited for, answers are still sent.
+     * `all_read`: no more bytes will be fed. May be called twice (first without, then with it). NULL = the
+     * connection is cut instead. */
+    void (*eof)(void *state, bool all_read);
 };
 
 extern const struct proto proto_http1;
@@ -49,8 +53,8 @@ uint64_t conn_now_ms(const struct conn *c);
 const struct http_listener_options *conn_options(const struct conn *c);
 bool conn_is_tls(const struct conn *c);
 slice conn_peer(const struct conn *c);
-/* Bytes the connection's buffers may still take from the listener's budget: reserve before buffering a body.
- */
+/* Take from the listener's budget before buffering, and give back what was taken: the connection keeps no tally,
+ * so that a request can carry its reservation away. */
 CHECKED err conn_reserve(struct conn *c, size_t n);
 void conn_release(struct conn *c, size_t n);
 /* The listener is draining (new connections' protocols check it at open). */

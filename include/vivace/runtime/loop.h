@@ -1,6 +1,6 @@
 /* Event loops: one libuv loop per thread, with a mailbox to reach it and timers.
  *
- * runtime is the only room that includes uv.h; net's sockets are built on runtime/stream.h. A loop owns its
+ * runtime is the only room that includes uv.h; sockets are built on runtime/watch.h. A loop owns its
  * handles: every call here but loop_post must come from the loop's own thread (asserted).
  * A mailbox message is a struct embedded in its owner (no allocation); the queue is a list swapped out once
  * per wake-up (after h2o's multithread queue).
