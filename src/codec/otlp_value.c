@@ -52,8 +52,8 @@ otlp_nested_check(slice body, enum otlp_message kind, struct fault *f)
 {
     struct frame stack[FRAMES_MAX];
     size_t n = 0, lists = 1;
-    struct wire_reader r = {body.p, NULL};
-    stack[n++] = (struct frame){body.p + body.n, kind};
+    struct wire_reader r = wire_reader_of(body);
+    stack[n++] = (struct frame){r.end, kind};
     while (n > 0) {
         struct frame top = stack[n - 1];
         if (r.p == top.end) {

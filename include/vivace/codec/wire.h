@@ -20,7 +20,7 @@ struct wire_reader {
 static inline struct wire_reader
 wire_reader_of(slice s)
 {
-    return (struct wire_reader){s.p, s.p + s.n};
+    return (struct wire_reader){s.p, s.n != 0 ? s.p + s.n : s.p};
 }
 
 /* False when truncated or over 10 bytes. */
