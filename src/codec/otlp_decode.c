@@ -449,7 +449,7 @@ scope_spans_decode(struct decoder *d, slice body, uint32_t resource)
     if (s == NULL) {
         return full(d);
     }
-    size_t spans;
+    size_t spans = 0;
     err rc = OK;
     s->resource = resource;
     TRY(scope_spans_head(d, body, s, &spans));
@@ -598,7 +598,7 @@ resource_spans_decode(struct decoder *d, slice body)
     if (res == NULL) {
         return full(d);
     }
-    bool has_scopes;
+    bool has_scopes = false;
     err rc = OK;
     TRY(resource_spans_head(d, body, res, &has_scopes));
     uint64_t scope_tag = PB_TAG(has_scopes ? 2 : OTLP_DEPRECATED_SCOPE_SPANS, WIRE_LEN);
