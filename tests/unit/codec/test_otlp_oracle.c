@@ -6,6 +6,9 @@
 
 #include <opentelemetry/proto/trace/v1/trace.pb-c.h>
 
+/* protobuf-c's INIT macros cast its constant empty string. */
+#pragma GCC diagnostic ignored "-Wcast-qual"
+
 typedef Opentelemetry__Proto__Common__V1__KeyValue KeyValue;
 typedef Opentelemetry__Proto__Common__V1__AnyValue AnyValue;
 typedef Opentelemetry__Proto__Trace__V1__Span Span;
