@@ -25,7 +25,8 @@ struct item {
 struct round {
     struct target *target;
     struct corpus *corpus;
-    struct ledger all, now; /* of all rounds; of this one */
+    struct ledger all; /* what was sent in all rounds */
+    struct ledger now; /* the traces this round added to */
     uint64_t kill_at_ns, flush_at_ns;
     int flush_fd;
 };
@@ -58,7 +59,6 @@ request_done(void *ctx, const struct load_request *q, enum load_outcome outcome)
     struct item *it = (struct item *)(uintptr_t)q->tag; // NOLINT(performance-no-int-to-ptr)
     if (outcome == LOAD_ACKED) {
         ledger_acked(&r->all, it->refs, it->ref_n);
-        ledger_acked(&r->now, it->refs, it->ref_n);
     }
     free(it->body);
     free(it->refs);
@@ -87,12 +87,13 @@ maybe_kill(void *ctx)
     return false;
 }
 
+/* Judge the traces that stand in `which` by what `all` knows of them. */
 static void
-check_all(struct ledger *l, struct target *t, struct ledger_verdict *v)
+check_all(struct ledger *all, const struct ledger *which, struct target *t, struct ledger_verdict *v)
 {
-    for (size_t i = 0; i < l->cap; i++) {
-        if (l->traces[i].n) {
-            ledger_check(&l->traces[i], t, v);
+    for (size_t i = 0; i < which->cap; i++) {
+        if (which->traces[i].n) {
+            ledger_check(ledger_find(all, which->traces[i].id), t, v);
         }
     }
 }
@@ -183,13 +184,13 @@ main(int argc, char **argv)
         ready_ms = target_start(&t);
         ready_max = ready_ms > ready_max ? ready_ms : ready_max;
         if (ready_ms >= 0) {
-            check_all(&r.now, &t, &each);
+            check_all(&r.all, &r.now, &t, &each);
         }
         ledger_free(&r.now);
     }
     bool up = ready_ms >= 0;
     if (up) {
-        check_all(&r.all, &t, &final);
+        check_all(&r.all, &r.all, &t, &final);
     }
     double stop_ms = up ? target_stop(&t) : -1;
     struct result out = {0};

@@ -78,9 +78,9 @@ struct span_spec {
 };
 
 /* Append a Span message as field 2 of a ScopeSpans. */
-void span_write(struct blob *out, struct rng *r, const struct span_spec *s);
+void span_write(struct blob *b, struct rng *r, const struct span_spec *s);
 /* Append a Resource message's body for pod `pod`. */
-void resource_write(struct blob *out, struct rng *r, uint32_t pod);
+void resource_write(struct blob *b, struct rng *r, uint32_t pod);
 /* Which of the three scopes a role's spans belong to, and that scope's message for a service. */
 uint32_t scope_of(uint8_t role);
-void scope_write(struct blob *out, const struct service *s, uint32_t scope);
+void scope_write(struct blob *b, const struct service *s, uint32_t scope);
