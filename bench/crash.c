@@ -119,74 +119,101 @@ result_verdict(struct result *out, const struct ledger_verdict *v, const char *w
     }
 }
 
-int
-main(int argc, char **argv)
+struct options {
+    const char *server, *protocol, *result, *dir;
+    double rounds, connections, inflight, seed, rate, kill_ms;
+    bool keep;
+};
+
+static void
+options_parse(int argc, char **argv, struct options *o)
 {
-    const char *server = NULL, *protocol = "grpc", *path = "-", *dir = NULL;
-    double rounds = 50, connections = 4, inflight = 4, seed = 1, rate = 60000, kill_ms = 400;
-    bool keep = false;
     const struct arg list[] = {
-        {"--server", "server binary", .text = &server},
-        {"--dir", "directory for data", .text = &dir},
-        {"--keep", "leave the directory", .flag = &keep},
-        {"--rounds", "how often to kill", .number = &rounds},
-        {"--kill-ms", "kill within this many milliseconds of load", .number = &kill_ms},
-        {"--protocol", "grpc or http", .text = &protocol},
-        {"--connections", "TCP connections", .number = &connections},
-        {"--inflight", "requests under way on each", .number = &inflight},
-        {"--rate", "spans a second; 0 = as fast as it takes them", .number = &rate},
-        {"--seed", "of the corpus and of the moments to kill", .number = &seed},
-        {"--result", "file for the JSON result, - = standard output", .text = &path},
+        {"--server", "server binary", .text = &o->server},
+        {"--dir", "directory for data", .text = &o->dir},
+        {"--keep", "leave the directory", .flag = &o->keep},
+        {"--rounds", "how often to kill", .number = &o->rounds},
+        {"--kill-ms", "kill within this many milliseconds of load", .number = &o->kill_ms},
+        {"--protocol", "grpc or http", .text = &o->protocol},
+        {"--connections", "TCP connections", .number = &o->connections},
+        {"--inflight", "requests under way on each", .number = &o->inflight},
+        {"--rate", "spans a second; 0 = as fast as it takes them", .number = &o->rate},
+        {"--seed", "of the corpus and of the moments to kill", .number = &o->seed},
+        {"--result", "file for the JSON result, - = standard output", .text = &o->result},
         {0},
     };
     args_parse(argc, argv, "bench_crash: kill -9 under load, then look for every acknowledged span", list);
-    if (!server) {
+    if (!o->server) {
         die("--server is needed");
     }
+}
+
+/* Load, kill, start again, look. Returns the milliseconds to ready, < 0 when it did not come up. */
+static double
+round_run(struct round *r, const struct options *o, int number, struct load_stats *stats,
+          struct ledger_verdict *v)
+{
+    struct target *t = r->target;
+    bool http = strcmp(o->protocol, "http") == 0;
+    uint64_t now = now_ns(), delay = 20000000u + (uint64_t)random() % (uint64_t)(o->kill_ms * 1e6);
+    r->kill_at_ns = now + delay;
+    r->flush_at_ns = number % 2 ? now + delay - (uint64_t)random() % (delay / 2) : 0;
+    struct load_options load = {.protocol = http ? LOAD_HTTP : LOAD_GRPC,
+                                .host = t->host,
+                                .port = http ? t->otlp_http_port : t->otlp_grpc_port,
+                                .connections = (uint32_t)o->connections,
+                                .inflight = (uint32_t)o->inflight,
+                                .open_loop_spans_per_s = o->rate,
+                                .retry_s = 10,
+                                .next = next_request,
+                                .done = request_done,
+                                .stop = maybe_kill,
+                                .ctx = r};
+    load_run(&load, stats);
+    if (r->kill_at_ns) {
+        fprintf(stderr, "round %d: the load ended before the kill: %s\n", number, stats->first_error);
+        v->malformed++;
+    }
+    target_kill(t);
+    if (r->flush_fd >= 0) {
+        close(r->flush_fd);
+        r->flush_fd = -1;
+    }
+    double ready_ms = target_start(t);
+    if (ready_ms >= 0) {
+        check_all(&r->all, &r->now, t, v);
+    }
+    ledger_free(&r->now);
+    return ready_ms;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options o = {.protocol = "grpc",
+                        .result = "-",
+                        .rounds = 50,
+                        .connections = 4,
+                        .inflight = 4,
+                        .seed = 1,
+                        .rate = 60000,
+                        .kill_ms = 400};
+    options_parse(argc, argv, &o);
     struct corpus_options co = {
-        .seed = (uint64_t)seed, .spans = UINT64_MAX, .start_ns = wall_ns() - 60000000000u};
+        .seed = (uint64_t)o.seed, .spans = UINT64_MAX, .start_ns = wall_ns() - 60000000000u};
     struct target t;
     struct round r = {.target = &t, .corpus = corpus_create(&co), .flush_fd = -1};
-    bool http = strcmp(protocol, "http") == 0;
-    srandom((unsigned)seed);
-    target_prepare(&t, server, dir, NULL);
+    srandom((unsigned)o.seed);
+    target_prepare(&t, o.server, o.dir, NULL);
     double ready_max = 0, ready_ms = target_start(&t);
     struct ledger_verdict each = {0}, final = {0};
     struct load_stats *stats = xalloc(sizeof *stats);
     uint64_t acked = 0;
     int round = 0;
-    for (; round < (int)rounds && ready_ms >= 0; round++) {
-        uint64_t now = now_ns(), delay = 20000000u + (uint64_t)random() % (uint64_t)(kill_ms * 1e6);
-        r.kill_at_ns = now + delay;
-        r.flush_at_ns = round % 2 ? now + delay - (uint64_t)random() % (delay / 2) : 0;
-        struct load_options load = {.protocol = http ? LOAD_HTTP : LOAD_GRPC,
-                                    .host = t.host,
-                                    .port = http ? t.otlp_http_port : t.otlp_grpc_port,
-                                    .connections = (uint32_t)connections,
-                                    .inflight = (uint32_t)inflight,
-                                    .open_loop_spans_per_s = rate,
-                                    .retry_s = 10,
-                                    .next = next_request,
-                                    .done = request_done,
-                                    .stop = maybe_kill,
-                                    .ctx = &r};
-        load_run(&load, stats);
-        acked += stats->acked_spans;
-        if (r.kill_at_ns) {
-            fprintf(stderr, "round %d: the load ended before the kill: %s\n", round, stats->first_error);
-            each.malformed++;
-        }
-        target_kill(&t);
-        if (r.flush_fd >= 0) {
-            close(r.flush_fd);
-            r.flush_fd = -1;
-        }
-        ready_ms = target_start(&t);
+    for (; round < (int)o.rounds && ready_ms >= 0; round++) {
+        ready_ms = round_run(&r, &o, round, stats, &each);
         ready_max = ready_ms > ready_max ? ready_ms : ready_max;
-        if (ready_ms >= 0) {
-            check_all(&r.all, &r.now, &t, &each);
-        }
-        ledger_free(&r.now);
+        acked += stats->acked_spans;
     }
     bool up = ready_ms >= 0;
     if (up) {
@@ -202,8 +229,8 @@ main(int argc, char **argv)
     result_num(&out, "stop_ms", stop_ms);
     bool good = up && stop_ms >= 0 && acked > 0 && verdict_good(&each) && verdict_good(&final);
     result_str(&out, "verdict", good ? "good" : "bad");
-    result_write(&out, path);
-    if (good && !keep) {
+    result_write(&out, o.result);
+    if (good && !o.keep) {
         target_remove(&t);
     } else {
         fprintf(stderr, "data and log are in %s\n", t.dir);

@@ -196,7 +196,8 @@ settle(struct target *t)
     return (double)(now_ns() - start) / 1e9;
 }
 
-static void
+/* Read the sampled traces back; the number of faults found. */
+static uint64_t
 verify(struct run *r, struct target *t, struct result *out)
 {
     struct ledger_verdict v = {0};
@@ -217,6 +218,7 @@ verify(struct run *r, struct target *t, struct result *out)
     result_num(out, "trace_by_id_p50_ms", (double)hist_quantile(latency, 0.5) / 1e6);
     result_num(out, "trace_by_id_p99_ms", (double)hist_quantile(latency, 0.99) / 1e6);
     free(latency);
+    return v.missing + v.invented + v.doubled + v.malformed;
 }
 
 static void
@@ -302,6 +304,12 @@ options_parse(int argc, char **argv, struct options *o)
     if (!o->server == !o->target) {
         die("one of --server and --target is needed");
     }
+    if (strcmp(o->protocol, "grpc") != 0 && strcmp(o->protocol, "http") != 0) {
+        die("--protocol is grpc or http");
+    }
+    if (strcmp(o->compression, "none") != 0 && strcmp(o->compression, "gzip") != 0) {
+        die("--compression is none or gzip");
+    }
     if (o->connections < 1 || o->inflight < 1 || o->spans < 1) {
         die("--connections, --inflight and --spans begin at 1");
     }
@@ -335,6 +343,56 @@ target_attach(struct target *t, const struct options *o)
     t->otlp_grpc_port = t->otlp_http_port = (uint16_t)strtoul(colon + 1, NULL, 10);
 }
 
+/* Start or find the server. */
+static void
+target_begin(struct target *t, const struct options *o, struct result *out)
+{
+    if (o->target) {
+        target_attach(t, o);
+        return;
+    }
+    target_prepare(t, o->server, o->dir, o->config ? file_text(o->config) : NULL);
+    double ready_ms = target_start(t);
+    if (ready_ms < 0) {
+        die("%s did not get ready", o->server);
+    }
+    result_num(out, "ready_ms", ready_ms);
+}
+
+/* False when it did not end well. */
+static bool
+target_end(struct target *t, const struct options *o, struct result *out)
+{
+    if (o->target) {
+        return true;
+    }
+    double stop_ms = target_stop(t);
+    result_num(out, "stop_ms", stop_ms);
+    if (!o->keep) {
+        target_remove(t);
+    }
+    return stop_ms >= 0;
+}
+
+static void
+push_all(struct run *r, const struct target *t, struct load_stats *stats)
+{
+    const struct options *o = &r->o;
+    bool http = strcmp(o->protocol, "http") == 0;
+    struct load_options load = {.protocol = http ? LOAD_HTTP : LOAD_GRPC,
+                                .host = t->host,
+                                .port = http ? t->otlp_http_port : t->otlp_grpc_port,
+                                .connections = (uint32_t)o->connections,
+                                .inflight = (uint32_t)o->inflight,
+                                .gzip = r->gzip != NULL,
+                                .open_loop_spans_per_s = o->open_loop,
+                                .retry_s = o->retry_s,
+                                .next = next_request,
+                                .done = request_done,
+                                .ctx = r};
+    load_run(&load, stats);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -354,6 +412,8 @@ main(int argc, char **argv)
     struct result out = {0};
     struct target t;
     struct yard y;
+    struct target_usage before, after;
+    struct load_stats *stats = xalloc(sizeof *stats);
     yardstick(o, &y.cpu_s, &y.in, &y.out);
     if (strcmp(o->compression, "gzip") == 0) {
         r.gzip = libdeflate_alloc_compressor(6);
@@ -363,53 +423,22 @@ main(int argc, char **argv)
     if (!o->stream) {
         pregenerate(&r);
     }
-    bool http = strcmp(o->protocol, "http") == 0;
     result_str(&out, "label", o->label ? o->label : "");
-    result_str(&out, "protocol", http ? "http" : "grpc");
-    result_str(&out, "compression", r.gzip ? "gzip" : "none");
+    result_str(&out, "protocol", o->protocol);
+    result_str(&out, "compression", o->compression);
     result_num(&out, "connections", o->connections);
     result_num(&out, "inflight", o->inflight);
     result_num(&out, "open_loop_spans_per_second", o->open_loop);
-    if (o->server) {
-        target_prepare(&t, o->server, o->dir, o->config ? file_text(o->config) : NULL);
-        double ready_ms = target_start(&t);
-        if (ready_ms < 0) {
-            die("%s did not get ready", o->server);
-        }
-        result_num(&out, "ready_ms", ready_ms);
-    } else {
-        target_attach(&t, o);
-    }
-    struct target_usage before, after;
+    target_begin(&t, o, &out);
     usleep((useconds_t)(o->idle_s * 1e6));
     target_usage(&t, &before);
-    struct load_options load = {.protocol = http ? LOAD_HTTP : LOAD_GRPC,
-                                .host = t.host,
-                                .port = http ? t.otlp_http_port : t.otlp_grpc_port,
-                                .connections = (uint32_t)o->connections,
-                                .inflight = (uint32_t)o->inflight,
-                                .gzip = r.gzip != NULL,
-                                .open_loop_spans_per_s = o->open_loop,
-                                .retry_s = o->retry_s,
-                                .next = next_request,
-                                .done = request_done,
-                                .ctx = &r};
-    struct load_stats *stats = xalloc(sizeof *stats);
-    load_run(&load, stats);
+    push_all(&r, &t, stats);
     report_load(&r, stats, &out);
     result_num(&out, "settle_seconds", settle(&t));
     target_usage(&t, &after);
     report_cost(&r, stats, &before, &after, &y, &out);
-    verify(&r, &t, &out);
-    bool good = stats->acked_spans == r.spans;
-    if (o->server) {
-        double stop_ms = target_stop(&t);
-        result_num(&out, "stop_ms", stop_ms);
-        good = good && stop_ms >= 0;
-        if (!o->keep) {
-            target_remove(&t);
-        }
-    }
+    uint64_t faults = verify(&r, &t, &out);
+    bool ended = target_end(&t, o, &out);
     result_write(&out, o->result);
-    return good ? 0 : 1;
+    return ended && faults == 0 && stats->acked_spans == r.spans ? 0 : 1;
 }
