@@ -21,7 +21,7 @@
 struct snapshot;
 
 struct entry {
-    struct snapshot *owner;
+    struct snapshot *owner; /* first: overrides_release finds it before the limits */
     slice tenant;
     struct tenant_limits limits;
 };
@@ -268,10 +268,10 @@ overrides_get(struct overrides *o, slice tenant)
 void
 overrides_release(const struct tenant_limits *l)
 {
-    struct entry e;
-    memcpy(&e.owner, (const char *)l - offsetof(struct entry, limits) + offsetof(struct entry, owner),
-           sizeof e.owner);
-    snapshot_unref(e.owner);
+    struct snapshot *owner = NULL;
+    memcpy((void *)&owner, (const char *)l - offsetof(struct entry, limits),
+           sizeof(void *)); /* entry.owner */
+    snapshot_unref(owner);
 }
 
 err
@@ -324,7 +324,7 @@ overrides_write_yaml(struct overrides *o, struct buf *out)
     while (str_table_next(&s->by_tenant, &cursor, &key, &value)) {
         all[n++] = value;
     }
-    qsort(all, n, sizeof *all, entry_cmp);
+    qsort((void *)all, n, sizeof(void *), entry_cmp);
     (void)buf_append_cstr(out, n ? "overrides:\n" : "overrides: {}\n");
     for (size_t i = 0; i < n; i++) {
         (void)buf_append_cstr(out, "  ");
@@ -334,6 +334,6 @@ overrides_write_yaml(struct overrides *o, struct buf *out)
         (void)buf_append_cstr(out, ":\n");
         config_write_limits(&all[i]->limits, 4, out);
     }
-    mem_free(all);
+    mem_free((void *)all);
     snapshot_unref(s);
 }

@@ -149,7 +149,7 @@ apply_protocols(struct loading *l, struct config_receivers *r, slice type, const
                        SL_FMT(slice_sub(p->key->text, 0, 64)));
         }
     }
-    if (yaml_is_null(list) || list->kind != YAML_MAP || list->count == 0) {
+    if (!list || list->kind != YAML_MAP || list->count == 0) {
         report_add(l->report, CONFIG_ERROR, l->name, receiver->key,
                    "%s: at least one of its protocols must be named under protocols:", path);
         return;

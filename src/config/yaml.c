@@ -94,7 +94,7 @@ append(struct builder *b, struct yaml_node *parent, struct yaml_node *key, struc
         parent->pairs = grown ? grown : parent->pairs;
     } else {
         grown = arena_grow(b->l->nodes, parent->items, parent->count, &parent->cap, parent->count + 1,
-                           sizeof *parent->items);
+                           sizeof(void *));
         parent->items = grown ? grown : parent->items;
     }
     if (!grown) {
@@ -210,7 +210,7 @@ map_finish(struct builder *b, struct yaml_node *map)
         order[i] = &map->pairs[i];
         drop[i] = is_merge(&map->pairs[i]);
     }
-    qsort(order, map->count, sizeof *order, pair_cmp);
+    qsort(order, map->count, sizeof(void *), pair_cmp);
     for (size_t i = 1; i < map->count; i++) {
         if (!slice_eq(order[i]->key->text, order[i - 1]->key->text) || is_merge(order[i])) {
             continue;

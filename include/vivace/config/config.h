@@ -88,16 +88,17 @@ struct config_tls_client {
 /* --- server, internal_server ---------------------------------------------------------------------------- */
 
 struct config_server {
-    bool enable; /* internal_server only; the main server is always on */
-    const char *http_listen_network, *http_listen_address;
-    uint16_t http_listen_port;
-    uint64_t http_listen_conn_limit;
-    const char *grpc_listen_network, *grpc_listen_address;
-    uint16_t grpc_listen_port;
-    uint64_t grpc_listen_conn_limit;
+    bool enable;                   /* internal_server only; the main server is always on */
+    bool register_instrumentation; /* /metrics and profiling */
+    bool grpc_server_ping_without_stream_allowed, log_request_at_info_level_enabled;
+    uint16_t http_listen_port, grpc_listen_port;
+    int log_format; /* enum log_format */
+    int log_level;  /* enum log_level */
+    const char *http_listen_network, *http_listen_address, *grpc_listen_network, *grpc_listen_address;
+    const char *http_path_prefix;                    /* "" or "/x": no trailing slash */
+    const char *tls_min_version, *tls_cipher_suites; /* as written; already copied into both below */
     struct config_tls http_tls, grpc_tls;
-    const char *tls_min_version, *tls_cipher_suites; /* for both listeners; suites comma-separated */
-    bool register_instrumentation;                   /* /metrics and profiling */
+    uint64_t http_listen_conn_limit, grpc_listen_conn_limit; /* 0 = the built-in bound */
     int64_t graceful_shutdown_timeout_ns;
     int64_t http_server_read_timeout_ns, http_server_read_header_timeout_ns, http_server_write_timeout_ns,
         http_server_idle_timeout_ns;
@@ -105,11 +106,6 @@ struct config_server {
     int64_t grpc_server_max_connection_idle_ns, grpc_server_max_connection_age_ns,
         grpc_server_max_connection_age_grace_ns, grpc_server_keepalive_time_ns,
         grpc_server_keepalive_timeout_ns, grpc_server_min_time_between_pings_ns;
-    bool grpc_server_ping_without_stream_allowed;
-    int log_format; /* enum log_format */
-    int log_level;  /* enum log_level */
-    bool log_request_at_info_level_enabled;
-    const char *http_path_prefix;
     uint64_t loops; /* event loops; 0 = chosen from the cores */
 };
 

@@ -6,8 +6,9 @@
 
 #include <unistd.h>
 
-#define ARGS(...) ((char *const[]){(char[]){"vivace"}, __VA_ARGS__, NULL})
-#define A(s)      ((char[]){s})
+#define ARGS(...)                                                                                            \
+    ((char *const[]){"vivace", __VA_ARGS__, NULL}) /* literals: what is parsed points into them */
+#define A(s) ((char[]){s})
 
 static err
 parse(char *const *argv, struct config_args *a, struct fault *f)
@@ -23,11 +24,10 @@ static void
 every_spelling_of_a_flag_is_understood(void **state)
 {
     (void)state;
-    char *const *const spellings[] = {
-        ARGS(A("-server.http-listen-port=4000"), A("-multitenancy.enabled")),
-        ARGS(A("--server.http-listen-port=4000"), A("--multitenancy.enabled=true")),
-        ARGS(A("-server.http-listen-port"), A("4000"), A("-multitenancy.enabled=1")),
-        ARGS(A("--server.http-listen-port"), A("4000"), A("-auth.enabled"))};
+    char *const *const spellings[] = {ARGS("-server.http-listen-port=4000", "-multitenancy.enabled"),
+                                      ARGS("--server.http-listen-port=4000", "--multitenancy.enabled=true"),
+                                      ARGS("-server.http-listen-port", "4000", "-multitenancy.enabled=1"),
+                                      ARGS("--server.http-listen-port", "4000", "-auth.enabled")};
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
         struct config_args a;
         struct fault f = {0};
@@ -53,12 +53,11 @@ what_charts_and_the_operator_pass_is_accepted(void **state)
     struct config_args a;
     struct fault f = {0};
     assert_ok(
-        parse(ARGS(A("-config.file=/conf/tempo.yaml"), A("-mem-ballast-size-mbs=1024"), A("-log.level=debug"),
-                   A("-config.expand-env=true"), A("-target=all"), A("-reporting.enabled=false"),
-                   A("-memberlist.bind-port"), A("7946"), A("-storage.trace.backend=s3"),
-                   A("-storage.trace.s3.bucket=b"), A("-distributor.log-received-spans.enabled"),
-                   A("-ingester.max-bytes-per-trace=1_000"), A("-compactor.compaction.block-retention=2h"),
-                   A("-config.per-user-override-config=/o.yaml")),
+        parse(ARGS("-config.file=/conf/tempo.yaml", "-mem-ballast-size-mbs=1024", "-log.level=debug",
+                   "-config.expand-env=true", "-target=all", "-reporting.enabled=false",
+                   "-memberlist.bind-port", "7946", "-storage.trace.backend=s3", "-storage.trace.s3.bucket=b",
+                   "-distributor.log-received-spans.enabled", "-ingester.max-bytes-per-trace=1_000",
+                   "-compactor.compaction.block-retention=2h", "-config.per-user-override-config=/o.yaml"),
               &a, &f),
         &f);
     assert_string_equal(a.file, "/conf/tempo.yaml");
@@ -88,13 +87,12 @@ switches_are_told_apart(void **state)
     (void)state;
     struct config_args a;
     struct fault f = {0};
-    assert_ok(parse(ARGS(A("-config.verify"), A("-version"), A("-health"), A("-health.url=http://h:1/ready"),
-                         A("-h")),
-                    &a, &f),
-              &f);
+    assert_ok(
+        parse(ARGS("-config.verify", "-version", "-health", "-health.url=http://h:1/ready", "-h"), &a, &f),
+        &f);
     assert_true(a.verify && a.version && a.health && a.help);
     assert_string_equal(a.health_url, "http://h:1/ready");
-    assert_ok(parse(ARGS(A("-config.verify=false")), &a, &f), &f);
+    assert_ok(parse(ARGS("-config.verify=false"), &a, &f), &f);
     assert_false(a.verify || a.version || a.health || a.help);
     assert_string_equal(a.health_url, "http://localhost:3200/ready");
     assert_string_equal(a.file, "");
