@@ -1,54 +1,103 @@
 /* Live data: what was acknowledged and is not in a block yet.
  *
- * ingester_push appends to the WAL, indexes by trace id, and returns; from then on every query sees the
- * spans. The head segment is sealed by size and age; a sealed segment keeps its index on disk and is read
- * through it. The seam for blocks: ingester_next_sealed / ingester_retire. Threads: push and find from any
- * worker thread (they do disk I/O: never from a loop).
+ * ingester_push appends to the WAL, indexes by trace id, and returns; from then on every query sees the spans.
+ * The head segment is sealed by size and age; a sealed segment keeps its index on disk and is read through
+ * it. The seam for blocks: ingester_next_sealed / ingester_retire.
+ * Threads: push and find from any worker thread (they do disk I/O: never from a loop). ingester_maintain is
+ * called about each second, from one thread or several (they take turns). With WAL_SYNC_INTERVAL the ingester
+ * runs one thread of its own that only syncs, so that nothing else can delay it.
  */
 #pragma once
 
 #include "vivace/base/budget.h"
 #include "vivace/model/span_batch.h"
+#include "vivace/wal/index.h"
 #include "vivace/wal/wal.h"
 
 struct ingester;
 
+#define INGESTER_TENANTS_MAX 100000 /* tenants one process has seen; a push of one more is ERR_LIMIT */
+
 struct ingester_limits { /* per push: the tenant's; 0 = unlimited */
-    uint64_t max_bytes_per_trace;
-    uint64_t max_traces; /* live traces of the tenant */
+    uint64_t max_bytes_per_trace; /* of its live spans as OTLP Span messages */
+    uint64_t max_traces;          /* live traces of the tenant */
 };
 
 struct ingester_options {
     const char *wal_dir;
     enum wal_sync sync;
-    uint64_t sync_interval_ms;
-    uint64_t max_block_bytes;       /* seal the head past this */
-    uint64_t max_block_duration_ms; /* and past this age */
-    uint64_t trace_idle_ms; /* a head with no push for this long and older than flush_check is sealed */
-    struct budget *budget;
+    uint64_t sync_interval_ms;      /* 0 = 1000 */
+    uint64_t max_block_bytes;       /* seal the head past this; 0 = 500 MB (Tempo 2.10) */
+    uint64_t max_block_duration_ms; /* and past this age; 0 = 30 min */
+    uint64_t trace_idle_ms;         /* a head with no push for this long and older than flush_check is sealed; 0 = never */
+    uint64_t flush_check_ms;        /* 0 = 10 s */
+    struct budget *budget;          /* indexes, and what reading and replaying needs; may be NULL */
 };
 
-/* Replays the WAL: torn tails are cut and reported, corrupt records skipped, counted and set aside. */
+/* Replays the WAL: torn tails are cut and reported, corrupt records skipped, counted and set aside.
+ * ERR_EXISTS: another process uses wal_dir. ERR_IO: a segment cannot be read (nothing was changed). */
 CHECKED err ingester_open(const struct ingester_options *o, struct fault *f, struct ingester **ret);
-/* Syncs and closes; sealed and head segments stay on disk for the next start. */
+/* Syncs, writes the head's index and closes; everything stays on disk for the next start. No call may be running,
+ * every sealed segment must be released. */
 void ingester_close(struct ingester *ing);
 
 struct ingester_push {
-    slice tenant;
+    slice tenant; /* 1..WAL_TENANT_MAX bytes */
     const struct span_batch *batch;
     slice wire; /* the batch as ExportTraceServiceRequest bytes, or empty: then it is encoded here */
     struct ingester_limits limits;
     /* out: spans dropped by a limit (the push still succeeds, as in Tempo) */
     uint64_t dropped_trace_too_large, dropped_live_traces;
 };
-/* ERR_UNAVAILABLE when the disk is full or failing (what was acknowledged stays readable),
- * ERR_LIMIT over the memory budget. Nothing is stored on an error. */
+/* ERR_UNAVAILABLE when the disk is full or failing (what was acknowledged stays readable; retry),
+ * ERR_LIMIT over the memory budget (retry), ERR_INVALID for a batch or tenant id that can never be stored.
+ * Nothing is stored on an error. Limits are judged before the append: pushes that run at the same moment may pass
+ * them by what they bring. A push without spans is OK and stores nothing. */
 CHECKED err ingester_push(struct ingester *ing, struct ingester_push *p, struct fault *f);
 
 /* Append every live span of a trace to `out` (bytes copied into its arena), in order of arrival.
- * ERR_NOT_FOUND when there is none; `*inspected_bytes` grows by the bytes read. */
-CHECKED err ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id,
-                                struct span_batch *out, uint64_t *inspected_bytes, struct fault *f);
+ * ERR_NOT_FOUND when there is none; `*inspected_bytes` grows by the bytes read. ERR_CORRUPT names a record that no
+ * longer checks; ERR_LIMIT when out's arena is full. */
+CHECKED err ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id, struct span_batch *out,
+                                uint64_t *inspected_bytes, struct fault *f);
 
 /* Seal the head now (if it holds anything) and sync it: /flush. */
 CHECKED err ingester_flush(struct ingester *ing, struct fault *f);
+
+/* Seal what is due and write the indexes of sealed segments. Errors are logged and tried again at the next call. */
+void ingester_maintain(struct ingester *ing);
+
+struct ingester_stats {
+    size_t segments; /* head and sealed */
+    size_t sealed_in_memory; /* sealed and their index not on disk yet */
+    size_t index_bytes;      /* memory of all indexes */
+    uint64_t live_traces, live_spans, live_bytes; /* bytes of payload */
+};
+void ingester_stats(struct ingester *ing, struct ingester_stats *ret);
+
+/* --- the seam for blocks ---
+ *
+ * A flusher walks sealed segments oldest first, reads their records, publishes blocks, and retires the segment.
+ * The UUID names the segment for ever: a block made of it stores that UUID, so that (a) a query which sees the block
+ * and still has the segment in its snapshot takes one of them, and (b) a segment whose block was published just
+ * before a crash is retired at the next start instead of served twice. */
+
+struct ingester_sealed; /* a sealed segment, held: it stays readable until released, retired or not */
+
+/* The oldest sealed segment with a sequence above `after` that no push still writes to; NULL when there is none. */
+struct ingester_sealed *ingester_next_sealed(struct ingester *ing, uint64_t after);
+void ingester_sealed_release(struct ingester_sealed *s);
+uint64_t ingester_sealed_sequence(const struct ingester_sealed *s);
+const uint8_t *ingester_sealed_uuid(const struct ingester_sealed *s); /* 16 bytes */
+uint64_t ingester_sealed_bytes(const struct ingester_sealed *s);
+/* Its tenants: false behind the last; the name is copied. */
+struct ingester_sealed_tenant {
+    char name[WAL_TENANT_MAX + 1];
+    struct wal_tenant_stats stats; /* stats.name points to `name` */
+};
+bool ingester_sealed_tenant(struct ingester_sealed *s, size_t i, struct ingester_sealed_tenant *ret);
+/* Walk its records with wal_cursor_next; wal_cursor_fini before the release. */
+void ingester_sealed_records(struct ingester_sealed *s, struct wal_cursor *ret);
+/* Take the segment out of what queries see and remove its files. ERR_IO: it stays, call again.
+ * Queries that run keep it until they end. The hold is still to be released. */
+CHECKED err ingester_retire(struct ingester *ing, struct ingester_sealed *s, struct fault *f);
