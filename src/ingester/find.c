@@ -18,8 +18,8 @@ struct questions {
 
 /* mu held. */
 static void
-ask_filters(struct ingester *ing, slice tenant, const struct wal_summary *sum, const struct live_segment *skip,
-            struct questions *q)
+ask_filters(struct ingester *ing, slice tenant, const struct wal_summary *sum,
+            const struct live_segment *skip, struct questions *q)
 {
     q->n = 0;
     for (size_t i = 0; i < ing->segment_count; i++) {
@@ -53,7 +53,8 @@ answer(const struct questions *q, slice tenant, const struct wal_summary *sum, s
             prior[q->v[i].trace].found = true;
             prior[q->v[i].trace].bytes += hit.bytes;
         } else if (rc != ERR_NOT_FOUND) {
-            LOG_LIMITED(LOG_ERROR, 1, "an index of the write-ahead log cannot be read; limits ignore it", LOG_FAULT(&f));
+            LOG_LIMITED(LOG_ERROR, 1, "an index of the write-ahead log cannot be read; limits ignore it",
+                        LOG_FAULT(&f));
         }
         live_segment_unref(q->v[i].segment);
     }
@@ -77,8 +78,8 @@ add_memory(struct ingester *ing, slice tenant, const struct wal_summary *sum, co
 }
 
 void
-resolve_prior(struct ingester *ing, slice tenant, const struct wal_summary *sum, const struct live_segment *skip,
-              struct prior *prior)
+resolve_prior(struct ingester *ing, slice tenant, const struct wal_summary *sum,
+              const struct live_segment *skip, struct prior *prior)
 {
     struct questions q = {0};
     for (;;) {

@@ -64,7 +64,8 @@ tenant_add(struct tenant *t, int64_t traces, int64_t spans, int64_t bytes)
     t->live_traces += (uint64_t)traces;
     t->live_spans += (uint64_t)spans;
     t->live_bytes += (uint64_t)bytes;
-    series_gauge_add(t->live_traces_gauge, (double)traces); /* added: tenants over the series limit share one */
+    series_gauge_add(t->live_traces_gauge,
+                     (double)traces); /* added: tenants over the series limit share one */
     series_gauge_add(t->live_bytes_gauge, (double)bytes);
 }
 
@@ -73,7 +74,7 @@ segment_list_add(struct ingester *ing, struct live_segment *s)
 {
     if (ing->segment_count == ing->segment_cap) {
         ing->segment_cap = ing->segment_cap ? ing->segment_cap * 2 : 16;
-        ing->segments = mem_realloc(ing->segments, ing->segment_cap, sizeof *ing->segments);
+        ing->segments = mem_realloc(ing->segments, ing->segment_cap, sizeof(void *));
     }
     ing->segments[ing->segment_count++] = s;
 }
@@ -85,7 +86,8 @@ segment_list_remove(struct ingester *ing, struct live_segment *s)
     while (ing->segments[i] != s) {
         MUST(++i < ing->segment_count);
     }
-    memmove(&ing->segments[i], &ing->segments[i + 1], (--ing->segment_count - i) * sizeof(struct live_segment *));
+    memmove(&ing->segments[i], &ing->segments[i + 1],
+            (--ing->segment_count - i) * sizeof(struct live_segment *));
     s->retired = true;
     ing->version++;
 }
@@ -109,22 +111,25 @@ baton_give(struct ingester *ing)
 static void
 register_metrics(struct ingester *ing)
 {
-    ing->traces_created =
-        metric_counter("tempo_ingester_traces_created_total", "The total number of traces created per tenant.", "tenant");
+    ing->traces_created = metric_counter("tempo_ingester_traces_created_total",
+                                         "The total number of traces created per tenant.", "tenant");
     ing->live_traces =
         metric_gauge("tempo_ingester_live_traces", "The current number of live traces per tenant.", "tenant");
     ing->live_bytes = metric_gauge("tempo_ingester_live_trace_bytes",
                                    "Payload bytes of live traces: what is not in a block yet.", "tenant");
-    ing->bytes_received =
-        metric_counter("tempo_ingester_bytes_received_total", "The total bytes received per tenant.", "tenant,data_type");
+    ing->bytes_received = metric_counter("tempo_ingester_bytes_received_total",
+                                         "The total bytes received per tenant.", "tenant,data_type");
     ing->replay_errors = metric_counter("tempo_ingester_replay_errors_total",
                                         "The total number of replay errors received per tenant.", "tenant");
-    ing->corrupt_records = metric_series0(metric_counter(
-        "vivace_wal_corrupt_records_total", "Damaged parts of the write-ahead log found at start and set aside.", ""));
-    ing->torn_bytes = metric_series0(metric_counter(
-        "vivace_wal_torn_bytes_total", "Bytes of half-written records cut from the write-ahead log at start.", ""));
+    ing->corrupt_records = metric_series0(
+        metric_counter("vivace_wal_corrupt_records_total",
+                       "Damaged parts of the write-ahead log found at start and set aside.", ""));
+    ing->torn_bytes = metric_series0(
+        metric_counter("vivace_wal_torn_bytes_total",
+                       "Bytes of half-written records cut from the write-ahead log at start.", ""));
     /* true as long as nothing turns segments into blocks: what they count has not happened */
-    (void)metric_series0(metric_counter("tempo_ingester_blocks_flushed_total", "The total number of blocks flushed.", ""));
+    (void)metric_series0(
+        metric_counter("tempo_ingester_blocks_flushed_total", "The total number of blocks flushed.", ""));
     (void)metric_series0(
         metric_counter("tempo_ingester_failed_flushes_total", "The total number of failed traces.", ""));
 }
@@ -192,9 +197,9 @@ replay(struct ingester *ing, struct fault *f)
     if (rc == OK && n > 0) {
         struct ingester_stats st;
         ingester_stats(ing, &st);
-        LOG_I("the write-ahead log was replayed", LOG_UINT("segments", st.segments), LOG_UINT("spans", st.live_spans),
-              LOG_UINT("traces", st.live_traces), LOG_UINT("bytes", st.live_bytes),
-              LOG_DUR("duration", clock_mono_ns() - t0));
+        LOG_I("the write-ahead log was replayed", LOG_UINT("segments", st.segments),
+              LOG_UINT("spans", st.live_spans), LOG_UINT("traces", st.live_traces),
+              LOG_UINT("bytes", st.live_bytes), LOG_DUR("duration", clock_mono_ns() - t0));
     }
     return rc;
 }
@@ -276,10 +281,12 @@ ingester_close(struct ingester *ing)
         MUST(pthread_join(ing->syncer, NULL) == 0);
     }
     if (ingester_flush(ing, &f) != OK) {
-        LOG_W("the write-ahead log was closed without all of its indexes; the next start reads it whole", LOG_FAULT(&f));
+        LOG_W("the write-ahead log was closed without all of its indexes; the next start reads it whole",
+              LOG_FAULT(&f));
     }
-    if (ing->head && wal_segment_is_empty(ing->head->file)) {
-        (void)wal_segment_remove(ing->head->file, NULL); /* else the next start does it */
+    if (ing->head && wal_segment_is_empty(ing->head->file) &&
+        wal_segment_remove(ing->head->file, NULL) != OK) {
+        LOG_D("an empty segment is left behind; the next start removes it");
     }
     ingester_free(ing);
 }

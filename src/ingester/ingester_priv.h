@@ -1,8 +1,8 @@
 /* What the files of ingester/ share.
  *
- * Lock: ingester.mu (LOCK_INGESTER) guards the segment list, each segment's state and memory index, and the tenants.
- * No I/O under it. A segment's `disk` index and file are immutable once set and read without it, through a reference.
- * `busy` is a baton for what must not run twice at once: maintain, flush, retire. */
+ * Lock: ingester.mu (LOCK_INGESTER) guards the segment list, each segment's state and memory index, and the
+ * tenants. No I/O under it. A segment's `disk` index and file are immutable once set and read without it,
+ * through a reference. `busy` is a baton for what must not run twice at once: maintain, flush, retire. */
 #pragma once
 
 #include "vivace/base/metrics.h"
@@ -18,11 +18,12 @@ struct live_segment {
     struct wal_segment *file;
     uint64_t sequence;
     struct budget *budget;
-    struct wal_memindex *mem; /* guarded by mu: until the index is on disk; frozen when sealed and inflight == 0 */
-    struct wal_index *disk;   /* guarded by mu while NULL; then immutable */
-    uint32_t inflight;        /* guarded by mu: pushes between admission and commit */
-    bool sealed;              /* guarded by mu: no longer the head */
-    bool retired;             /* guarded by mu: not in the list */
+    struct wal_memindex
+        *mem; /* guarded by mu: until the index is on disk; frozen when sealed and inflight == 0 */
+    struct wal_index *disk;          /* guarded by mu while NULL; then immutable */
+    uint32_t inflight;               /* guarded by mu: pushes between admission and commit */
+    bool sealed;                     /* guarded by mu: no longer the head */
+    bool retired;                    /* guarded by mu: not in the list */
     int64_t opened_ns, last_push_ns; /* monotonic; guarded by mu */
 };
 
@@ -35,15 +36,15 @@ struct ingester {
     struct ingester_options opt; /* wal_dir is not kept */
     struct wal *wal;
     struct mutex mu;
-    pthread_cond_t changed; /* opening, busy, inflight or stopping changed */
+    pthread_cond_t changed;         /* opening, busy, inflight or stopping changed */
     struct live_segment **segments; /* oldest first; guarded by mu */
     size_t segment_count, segment_cap;
     struct live_segment *head; /* the last of segments, or NULL: made by the next push; guarded by mu */
-    uint64_t version;          /* grows when a segment leaves the list or gets its disk index; guarded by mu */
-    bool opening;              /* one push is making a head; guarded by mu */
-    bool busy;                 /* guarded by mu */
-    bool stopping;             /* guarded by mu */
-    struct str_table tenants;  /* struct tenant; guarded by mu */
+    uint64_t version;         /* grows when a segment leaves the list or gets its disk index; guarded by mu */
+    bool opening;             /* one push is making a head; guarded by mu */
+    bool busy;                /* guarded by mu */
+    bool stopping;            /* guarded by mu */
+    struct str_table tenants; /* struct tenant; guarded by mu */
     pthread_t syncer;
     bool has_syncer;
     struct metric *traces_created, *live_traces, *live_bytes, *bytes_received, *replay_errors;
@@ -75,12 +76,13 @@ struct prior {
     uint64_t bytes;
     bool found;
 };
-/* mu held at entry and exit; let go while index files are read, and then the list is looked at again, so that at
- * return `prior` is true for the list as it is. An index that cannot be read counts as empty (logged). */
+/* mu held at entry and exit; let go while index files are read, and then the list is looked at again, so that
+ * at return `prior` is true for the list as it is. An index that cannot be read counts as empty (logged). */
 void resolve_prior(struct ingester *ing, slice tenant, const struct wal_summary *sum,
                    const struct live_segment *skip, struct prior *prior);
 
-/* Count the traces of a segment just found at start that no older segment of the list has. Nothing else runs. */
+/* Count the traces of a segment just found at start that no older segment of the list has. Nothing else runs.
+ */
 CHECKED err count_segment(struct ingester *ing, struct live_segment *s, struct fault *f);
 
-void *syncer_main(void *ing);
+void *syncer_main(void *arg); /* struct ingester */

@@ -4,7 +4,7 @@
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 
-#define NS_OF_MS(ms) ((int64_t)(ms) * NS_PER_MS)
+#define NS_OF_MS(ms) ((int64_t)(ms)*NS_PER_MS)
 
 void
 head_seal(struct ingester *ing)
@@ -52,13 +52,15 @@ out:
     return rc;
 }
 
-/* mu held. The oldest sealed segment above `after` whose index is in memory and final, referenced; or NULL. */
+/* mu held. The oldest sealed segment above `after` whose index is in memory and final, referenced; or NULL.
+ */
 static struct live_segment *
 next_unsettled(struct ingester *ing, uint64_t after)
 {
     for (size_t i = 0; i < ing->segment_count; i++) {
         struct live_segment *s = ing->segments[i];
-        if (s->sequence > after && s->sealed && s->mem && s->inflight == 0 && !wal_segment_has_failed(s->file)) {
+        if (s->sequence > after && s->sealed && s->mem && s->inflight == 0 &&
+            !wal_segment_has_failed(s->file)) {
             live_segment_ref(s);
             return s;
         }
@@ -66,7 +68,8 @@ next_unsettled(struct ingester *ing, uint64_t after)
     return NULL;
 }
 
-/* Baton and mu held; mu is let go meanwhile. The first failure is returned, the others are tried all the same. */
+/* Baton and mu held; mu is let go meanwhile. The first failure is returned, the others are tried all the
+ * same. */
 static err
 settle_all(struct ingester *ing, struct fault *f)
 {

@@ -6,7 +6,8 @@
 #include "vivace/base/mem.h"
 #include "vivace/codec/otlp.h"
 
-#define HEAD_TRIES 4 /* a head may be sealed between choosing it and appending: by size, age or a failed sync */
+#define HEAD_TRIES                                                                                           \
+    4 /* a head may be sealed between choosing it and appending: by size, age or a failed sync */
 
 enum verdict { KEEP, DROP_LIVE_TRACES, DROP_TOO_LARGE };
 
@@ -130,7 +131,8 @@ make_payload(struct push_job *j, struct fault *f)
     if (j->in->wire.n && !reduced) {
         j->payload = j->in->wire;
     } else if (otlp_encode(reduced ? &j->kept : j->in->batch, &j->encoded) != OK || j->encoded.failed) {
-        return FAULT(f, ERR_INVALID, "a batch is larger than the %u bytes the write-ahead log takes", WAL_RECORD_MAX);
+        return FAULT(f, ERR_INVALID, "a batch is larger than the %u bytes the write-ahead log takes",
+                     WAL_RECORD_MAX);
     } else {
         j->payload = buf_slice(&j->encoded);
     }
@@ -193,7 +195,8 @@ commit(struct push_job *j, struct live_segment *s, struct wal_ref at)
     resolve_prior(ing, j->in->tenant, &j->sum, s, j->prior);
     for (size_t i = 0; i < j->sum.count; i++) {
         uint64_t bytes = 0;
-        created += !j->prior[i].found && !wal_memindex_get(s->mem, j->in->tenant, &j->sum.traces[i].id, &bytes);
+        created +=
+            !j->prior[i].found && !wal_memindex_get(s->mem, j->in->tenant, &j->sum.traces[i].id, &bytes);
     }
     wal_memindex_commit(s->mem, j->in->tenant, at, (uint32_t)j->payload.n, &j->sum);
     s->last_push_ns = clock_mono_ns();

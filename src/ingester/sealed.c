@@ -9,9 +9,9 @@
 /* Every trace of a segment whose index no longer changes, tenant by tenant or in order of arrival. */
 struct trace_walk {
     const struct live_segment *segment;
-    size_t tenant;  /* disk: which one */
-    uint64_t from;  /* disk: read so far of it; memory: position */
-    size_t at, n;   /* disk: in ids */
+    size_t tenant; /* disk: which one */
+    uint64_t from; /* disk: read so far of it; memory: position */
+    size_t at, n;  /* disk: in ids */
     trace_id ids[WALK_IDS];
 };
 
@@ -133,7 +133,8 @@ out:
     const size_t n = s->mem ? wal_memindex_tenant_count(s->mem) : wal_index_tenant_count(s->disk);
     mutex_lock(&ing->mu);
     for (size_t i = 0; i < n; i++) {
-        const struct wal_tenant_stats st = s->mem ? wal_memindex_tenant(s->mem, i) : wal_index_tenant(s->disk, i);
+        const struct wal_tenant_stats st =
+            s->mem ? wal_memindex_tenant(s->mem, i) : wal_index_tenant(s->disk, i);
         tenant_add(tenant_get(ing, st.name, false), 0, sign * (int64_t)st.spans, sign * (int64_t)st.bytes);
     }
     mutex_unlock(&ing->mu);
@@ -206,7 +207,8 @@ ingester_sealed_tenant(struct ingester_sealed *s, size_t i, struct ingester_seal
 {
     const struct live_segment *seg = s->segment;
     mutex_lock(&s->ing->mu);
-    const bool there = i < (seg->mem ? wal_memindex_tenant_count(seg->mem) : wal_index_tenant_count(seg->disk));
+    const bool there =
+        i < (seg->mem ? wal_memindex_tenant_count(seg->mem) : wal_index_tenant_count(seg->disk));
     if (there) {
         ret->stats = seg->mem ? wal_memindex_tenant(seg->mem, i) : wal_index_tenant(seg->disk, i);
         memcpy(ret->name, ret->stats.name.p, ret->stats.name.n);

@@ -35,14 +35,15 @@ register_metrics(struct wal *w)
                                           0.025,  0.05,   0.1,   0.25,   0.5,   1};
     w->appended_bytes = metric_series0(
         metric_counter("vivace_wal_appended_bytes_total", "Bytes appended to the write-ahead log.", ""));
-    w->records =
-        metric_series0(metric_counter("vivace_wal_records_total", "Records appended to the write-ahead log.", ""));
-    w->append_errors = metric_series0(
-        metric_counter("vivace_wal_append_errors_total", "Appends the disk refused; the push was refused.", ""));
-    w->sync_errors = metric_series0(metric_counter(
-        "vivace_wal_sync_errors_total", "Failed fdatasyncs: each closes its segment.", ""));
-    w->sync_seconds = metric_series0(metric_histogram("vivace_wal_sync_seconds", "Duration of an fdatasync.", "",
-                                                      sync_buckets, sizeof sync_buckets / sizeof *sync_buckets));
+    w->records = metric_series0(
+        metric_counter("vivace_wal_records_total", "Records appended to the write-ahead log.", ""));
+    w->append_errors = metric_series0(metric_counter("vivace_wal_append_errors_total",
+                                                     "Appends the disk refused; the push was refused.", ""));
+    w->sync_errors = metric_series0(
+        metric_counter("vivace_wal_sync_errors_total", "Failed fdatasyncs: each closes its segment.", ""));
+    w->sync_seconds =
+        metric_series0(metric_histogram("vivace_wal_sync_seconds", "Duration of an fdatasync.", "",
+                                        sync_buckets, sizeof sync_buckets / sizeof *sync_buckets));
     w->segments = metric_series0(metric_gauge("vivace_wal_segments", "Open segments.", ""));
     series_set(w->segments, 0);
 }

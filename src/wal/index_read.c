@@ -1,9 +1,9 @@
 /* Read an index file: docs/wal-format.md 5. Checked whole at open, then looked up with pread. */
+#include "index_priv.h"
 #include "wal_priv.h"
 
 #include "vivace/base/file.h"
 #include "vivace/base/mem.h"
-#include "index_priv.h"
 
 #include <fcntl.h>
 #define XXH_INLINE_ALL
@@ -144,7 +144,8 @@ read_tenants(struct wal_index *x, struct fault *f)
         const uint64_t name_n = get64(p);
         t->first = get64(p + 8);
         t->stats.traces = get64(p + 16);
-        if (name_n == 0 || name_n > WAL_TENANT_MAX || t->first != first || t->stats.traces > x->trace_count - first) {
+        if (name_n == 0 || name_n > WAL_TENANT_MAX || t->first != first ||
+            t->stats.traces > x->trace_count - first) {
             return corrupt(x, "a tenant's entry is wrong", f);
         }
         t->stats.spans = get64(p + 24);
@@ -320,7 +321,8 @@ wal_index_find(const struct wal_index *x, slice tenant, const trace_id *id, stru
 }
 
 err
-wal_index_postings(const struct wal_index *x, const struct wal_index_hit *hit, struct fault *f, struct wal_ref *ret)
+wal_index_postings(const struct wal_index *x, const struct wal_index_hit *hit, struct fault *f,
+                   struct wal_ref *ret)
 {
     uint8_t rows[128 * INDEX_POSTING_BYTES];
     for (uint32_t done = 0; done < hit->postings;) {
@@ -363,7 +365,8 @@ wal_index_tenant(const struct wal_index *x, size_t i)
 }
 
 err
-wal_index_traces(const struct wal_index *x, size_t tenant, uint64_t from, size_t n, struct fault *f, trace_id *ret)
+wal_index_traces(const struct wal_index *x, size_t tenant, uint64_t from, size_t n, struct fault *f,
+                 trace_id *ret)
 {
     uint8_t rows[128 * INDEX_TRACE_BYTES];
     const struct index_tenant *t = &x->tenants[tenant];

@@ -1,11 +1,11 @@
-/* Write the index file of a sealed segment: docs/wal-format.md 5. Sorted, streamed through one buffer, hashed on
- * the way. */
+/* Write the index file of a sealed segment: docs/wal-format.md 5. Sorted, streamed through one buffer, hashed
+ * on the way. */
+#include "index_priv.h"
 #include "wal_priv.h"
 
 #include "vivace/base/buf.h"
 #include "vivace/base/file.h"
 #include "vivace/base/mem.h"
-#include "index_priv.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -125,7 +125,7 @@ static void
 put_header(struct out *out, const struct wal_segment *s, const struct order *o, uint64_t end, uint64_t blocks)
 {
     uint8_t p[INDEX_HEADER_BYTES] = {0};
-    memcpy(p, INDEX_MAGIC, 8);
+    put_magic(p, SL(INDEX_MAGIC));
     put32(p + 8, WAL_VERSION);
     put32(p + 12, INDEX_HEADER_BYTES);
     put64(p + 16, s->sequence);

@@ -2,8 +2,8 @@
  *
  *   slots (u32, open addressing) -> traces[] -> chunks[] of three record numbers, linked -> records[]
  *
- * Everything is an index into a growing array: 36 bytes a trace and 4..8 for its slot, 16 a chunk, 12 a record.
- * Chunk and record 0 are never used: 0 means none. */
+ * Everything is an index into a growing array: 36 bytes a trace and 4..8 for its slot, 16 a chunk, 12 a
+ * record. Chunk and record 0 are never used: 0 means none. */
 #include "wal_priv.h"
 
 #include "vivace/base/mem.h"
@@ -44,7 +44,7 @@ struct wal_memindex {
     struct mem_tenant *tenants;
     size_t slot_count, trace_count, trace_cap, chunk_count, chunk_cap, record_count, record_cap;
     size_t tenant_count, tenant_cap;
-    struct str_table by_name;      /* tenant position + 1 */
+    struct str_table by_name;               /* tenant position + 1 */
     size_t pending_records, pending_traces; /* reserved and not committed */
 };
 
@@ -91,7 +91,8 @@ take_bytes(struct wal_memindex *ix, size_t n)
     return OK;
 }
 
-/* The new capacity for `want` elements, paid for; 0 when refused. By half again: the arrays are the memory. */
+/* The new capacity for `want` elements, paid for; 0 when refused. By half again: the arrays are the memory.
+ */
 static size_t
 new_cap(struct wal_memindex *ix, size_t cap, size_t want, size_t size)
 {
@@ -103,16 +104,16 @@ new_cap(struct wal_memindex *ix, size_t cap, size_t want, size_t size)
 }
 
 /* Make room in one array: ERR_LIMIT out of the calling function when refused. */
-#define GROW(ix, array, cap, want)                                   \
-    do {                                                             \
-        if ((want) > (cap)) {                                        \
-            size_t to_ = new_cap((ix), (cap), (want), sizeof *(array)); \
-            if (to_ == 0) {                                          \
-                return ERR_LIMIT;                                    \
-            }                                                        \
-            (array) = mem_realloc((array), to_, sizeof *(array));    \
-            (cap) = to_;                                             \
-        }                                                            \
+#define GROW(ix, array, cap, want)                                                                           \
+    do {                                                                                                     \
+        if ((want) > (cap)) {                                                                                \
+            size_t to_ = new_cap((ix), (cap), (want), sizeof *(array));                                      \
+            if (to_ == 0) {                                                                                  \
+                return ERR_LIMIT;                                                                            \
+            }                                                                                                \
+            (array) = mem_realloc((array), to_, sizeof *(array));                                            \
+            (cap) = to_;                                                                                     \
+        }                                                                                                    \
     } while (0)
 
 static size_t
@@ -154,7 +155,8 @@ err
 wal_memindex_reserve(struct wal_memindex *ix, size_t traces)
 {
     const size_t all_traces = ix->trace_count + ix->pending_traces + traces;
-    const size_t all_chunks = ix->chunk_count + ix->pending_traces + traces; /* at most one new chunk a trace */
+    const size_t all_chunks =
+        ix->chunk_count + ix->pending_traces + traces; /* at most one new chunk a trace */
     const size_t all_records = ix->record_count + ix->pending_records + 1;
     if (all_traces >= UINT32_MAX || all_chunks >= UINT32_MAX || all_records >= UINT32_MAX) {
         return ERR_LIMIT;
@@ -239,9 +241,8 @@ wal_memindex_commit(struct wal_memindex *ix, slice tenant, struct wal_ref at, ui
     wal_memindex_cancel(ix, sum->count);
     const size_t tenant_at = tenant_put(ix, tenant);
     const uint32_t record = (uint32_t)ix->record_count++;
-    ix->records[record] = (struct mem_record){.offset_lo = (uint32_t)at.offset,
-                                              .offset_hi = (uint32_t)(at.offset >> 32),
-                                              .bytes = at.bytes};
+    ix->records[record] = (struct mem_record){
+        .offset_lo = (uint32_t)at.offset, .offset_hi = (uint32_t)(at.offset >> 32), .bytes = at.bytes};
     for (size_t i = 0; i < sum->count; i++) {
         struct mem_trace *t = trace_put(ix, (uint32_t)tenant_at, &sum->traces[i].id);
         const uint32_t more = sum->traces[i].bytes;
@@ -308,7 +309,8 @@ memindex_trace_bytes(const struct wal_memindex *ix, size_t trace)
 }
 
 size_t
-wal_memindex_find(const struct wal_memindex *ix, slice tenant, const trace_id *id, struct wal_ref *ret, size_t cap)
+wal_memindex_find(const struct wal_memindex *ix, slice tenant, const trace_id *id, struct wal_ref *ret,
+                  size_t cap)
 {
     struct memindex_walk w;
     struct wal_ref at;

@@ -21,9 +21,10 @@ header_hash(const uint8_t *p, slice tenant, uint64_t seed)
 }
 
 void
-record_header_encode(uint8_t p[RECORD_HEADER_BYTES], const struct record_header *h, slice tenant, uint64_t seed)
+record_header_encode(uint8_t p[RECORD_HEADER_BYTES], const struct record_header *h, slice tenant,
+                     uint64_t seed)
 {
-    memcpy(p, RECORD_MAGIC, 4);
+    put_magic(p, SL(RECORD_MAGIC));
     p[4] = h->type;
     p[5] = h->tenant_n;
     p[6] = 0;

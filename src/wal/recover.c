@@ -19,7 +19,8 @@ handle_damage(struct wal_segment *s, const struct wal_damage *d, const struct wa
         return true;
     }
     if (wal_quarantine_range(s, d->offset, d->bytes, &f) != OK) {
-        LOG_E("a damaged record of the write-ahead log is skipped; it could not be copied aside and stays in place",
+        LOG_E("a damaged record of the write-ahead log is skipped; it could not be copied aside and stays in "
+              "place",
               LOG_CSTR("path", s->path), LOG_UINT("offset", d->offset), LOG_UINT("bytes", d->bytes),
               LOG_FAULT(&f));
         return false;

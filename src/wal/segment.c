@@ -44,7 +44,7 @@ wal_segment_close(struct wal_segment *s)
 static void
 header_encode(uint8_t p[SEGMENT_HEADER_BYTES], const struct wal_segment *s)
 {
-    memcpy(p, SEGMENT_MAGIC, 8);
+    put_magic(p, SL(SEGMENT_MAGIC));
     put32(p + 8, WAL_VERSION);
     put32(p + 12, SEGMENT_HEADER_BYTES);
     put64(p + 16, s->sequence);
@@ -71,7 +71,8 @@ wal_segment_create(struct wal *w, struct fault *f, struct wal_segment **ret)
     err rc = OK;
     struct fault cause = {0};
     uint8_t header[SEGMENT_HEADER_BYTES];
-    struct wal_segment *s = segment_new(w, atomic_fetch_add_explicit(&w->next_sequence, 1, memory_order_relaxed));
+    struct wal_segment *s =
+        segment_new(w, atomic_fetch_add_explicit(&w->next_sequence, 1, memory_order_relaxed));
     s->created_ns = clock_wall_ns();
     rng_os(s->uuid, sizeof s->uuid);
     s->uuid[6] = (uint8_t)((s->uuid[6] & 0x0f) | 0x40); /* version 4 */
@@ -90,7 +91,8 @@ out:
         series_add(w->append_errors, 1);
         if (s->fd >= 0 && file_unlink(s->path, NULL) != OK) {
             /* a header without records: the next start reads it as an empty segment or sets it aside */
-            LOG_LIMITED(LOG_WARN, 1, "cannot remove an unused segment; it is ignored", LOG_CSTR("path", s->path));
+            LOG_LIMITED(LOG_WARN, 1, "cannot remove an unused segment; it is ignored",
+                        LOG_CSTR("path", s->path));
         }
         rc = unavailable(f, &cause);
     }
@@ -111,7 +113,8 @@ wal_segment_open(struct wal *w, uint64_t seq, struct fault *f, struct wal_segmen
         TRY(file_read_at(s->fd, s->path, p, sizeof p, 0, f));
     }
     if (size < sizeof p || memcmp(p, SEGMENT_MAGIC, 8) != 0 || get32(p + 8) != WAL_VERSION ||
-        get32(p + 12) != SEGMENT_HEADER_BYTES || get64(p + 16) != seq || get64(p + 56) != wal_hash(p, 56, 0)) {
+        get32(p + 12) != SEGMENT_HEADER_BYTES || get64(p + 16) != seq ||
+        get64(p + 56) != wal_hash(p, 56, 0)) {
         rc = FAULT(f, ERR_CORRUPT, "%s is not a segment of this write-ahead log", s->path);
         goto out;
     }
@@ -223,7 +226,8 @@ sync_as_leader(struct wal_segment *s, bool cut)
         s->synced = target;
     } else {
         series_add(s->wal->sync_errors, 1);
-        LOG_E("the write-ahead log could not be synced; the segment is closed and stays readable, a new one follows",
+        LOG_E("the write-ahead log could not be synced; the segment is closed and stays readable, a new one "
+              "follows",
               LOG_CSTR("path", s->path), LOG_UINT("unsynced_bytes", s->end - s->synced), LOG_FAULT(&f));
         note_failed_sync(s, cut);
     }

@@ -1,12 +1,11 @@
 /* Which traces a batch holds: from its spans, or skimmed from its bytes without decoding it. */
-#include "vivace/wal/index.h"
-
 #include "vivace/base/mem.h"
 #include "vivace/base/must.h"
 #include "vivace/base/rng.h"
 #include "vivace/base/table.h"
 #include "vivace/codec/wire.h"
 #include "vivace/model/span_batch.h"
+#include "vivace/wal/index.h"
 
 /* Field numbers: opentelemetry-proto trace.proto v1. */
 #define FIELD_RESOURCE_SPANS 1 /* ExportTraceServiceRequest */

@@ -60,7 +60,14 @@ get64(const uint8_t *p)
     return v;
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put and get copy little-endian numbers as they are");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "put and get copy little-endian numbers as they are");
+
+static inline void
+put_magic(uint8_t *p, slice magic)
+{
+    memcpy(p, magic.p, magic.n);
+}
 
 uint64_t wal_hash(const void *p, size_t n, uint64_t seed);
 

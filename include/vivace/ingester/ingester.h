@@ -1,11 +1,11 @@
 /* Live data: what was acknowledged and is not in a block yet.
  *
- * ingester_push appends to the WAL, indexes by trace id, and returns; from then on every query sees the spans.
- * The head segment is sealed by size and age; a sealed segment keeps its index on disk and is read through
- * it. The seam for blocks: ingester_next_sealed / ingester_retire.
- * Threads: push and find from any worker thread (they do disk I/O: never from a loop). ingester_maintain is
- * called about each second, from one thread or several (they take turns). With WAL_SYNC_INTERVAL the ingester
- * runs one thread of its own that only syncs, so that nothing else can delay it.
+ * ingester_push appends to the WAL, indexes by trace id, and returns; from then on every query sees the
+ * spans. The head segment is sealed by size and age; a sealed segment keeps its index on disk and is read
+ * through it. The seam for blocks: ingester_next_sealed / ingester_retire. Threads: push and find from any
+ * worker thread (they do disk I/O: never from a loop). ingester_maintain is called about each second, from
+ * one thread or several (they take turns). With WAL_SYNC_INTERVAL the ingester runs one thread of its own
+ * that only syncs, so that nothing else can delay it.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct ingester;
 
 #define INGESTER_TENANTS_MAX 100000 /* tenants one process has seen; a push of one more is ERR_LIMIT */
 
-struct ingester_limits { /* per push: the tenant's; 0 = unlimited */
+struct ingester_limits {          /* per push: the tenant's; 0 = unlimited */
     uint64_t max_bytes_per_trace; /* of its live spans as OTLP Span messages */
     uint64_t max_traces;          /* live traces of the tenant */
 };
@@ -29,16 +29,17 @@ struct ingester_options {
     uint64_t sync_interval_ms;      /* 0 = 1000 */
     uint64_t max_block_bytes;       /* seal the head past this; 0 = 500 MB (Tempo 2.10) */
     uint64_t max_block_duration_ms; /* and past this age; 0 = 30 min */
-    uint64_t trace_idle_ms;         /* a head with no push for this long and older than flush_check is sealed; 0 = never */
-    uint64_t flush_check_ms;        /* 0 = 10 s */
-    struct budget *budget;          /* indexes, and what reading and replaying needs; may be NULL */
+    uint64_t
+        trace_idle_ms; /* a head with no push for this long and older than flush_check is sealed; 0 = never */
+    uint64_t flush_check_ms; /* 0 = 10 s */
+    struct budget *budget;   /* indexes, and what reading and replaying needs; may be NULL */
 };
 
 /* Replays the WAL: torn tails are cut and reported, corrupt records skipped, counted and set aside.
  * ERR_EXISTS: another process uses wal_dir. ERR_IO: a segment cannot be read (nothing was changed). */
 CHECKED err ingester_open(const struct ingester_options *o, struct fault *f, struct ingester **ret);
-/* Syncs, writes the head's index and closes; everything stays on disk for the next start. No call may be running,
- * every sealed segment must be released. */
+/* Syncs, writes the head's index and closes; everything stays on disk for the next start. No call may be
+ * running, every sealed segment must be released. */
 void ingester_close(struct ingester *ing);
 
 struct ingester_push {
@@ -51,40 +52,42 @@ struct ingester_push {
 };
 /* ERR_UNAVAILABLE when the disk is full or failing (what was acknowledged stays readable; retry),
  * ERR_LIMIT over the memory budget (retry), ERR_INVALID for a batch or tenant id that can never be stored.
- * Nothing is stored on an error. Limits are judged before the append: pushes that run at the same moment may pass
- * them by what they bring. A push without spans is OK and stores nothing. */
+ * Nothing is stored on an error. Limits are judged before the append: pushes that run at the same moment may
+ * pass them by what they bring. A push without spans is OK and stores nothing. */
 CHECKED err ingester_push(struct ingester *ing, struct ingester_push *p, struct fault *f);
 
 /* Append every live span of a trace to `out` (bytes copied into its arena), in order of arrival.
- * ERR_NOT_FOUND when there is none; `*inspected_bytes` grows by the bytes read. ERR_CORRUPT names a record that no
- * longer checks; ERR_LIMIT when out's arena is full. */
-CHECKED err ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id, struct span_batch *out,
-                                uint64_t *inspected_bytes, struct fault *f);
+ * ERR_NOT_FOUND when there is none; `*inspected_bytes` grows by the bytes read. ERR_CORRUPT names a record
+ * that no longer checks; ERR_LIMIT when out's arena is full. */
+CHECKED err ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id,
+                                struct span_batch *out, uint64_t *inspected_bytes, struct fault *f);
 
 /* Seal the head now (if it holds anything) and sync it: /flush. */
 CHECKED err ingester_flush(struct ingester *ing, struct fault *f);
 
-/* Seal what is due and write the indexes of sealed segments. Errors are logged and tried again at the next call. */
+/* Seal what is due and write the indexes of sealed segments. Errors are logged and tried again at the next
+ * call. */
 void ingester_maintain(struct ingester *ing);
 
 struct ingester_stats {
-    size_t segments; /* head and sealed */
-    size_t sealed_in_memory; /* sealed and their index not on disk yet */
-    size_t index_bytes;      /* memory of all indexes */
+    size_t segments;                              /* head and sealed */
+    size_t sealed_in_memory;                      /* sealed and their index not on disk yet */
+    size_t index_bytes;                           /* memory of all indexes */
     uint64_t live_traces, live_spans, live_bytes; /* bytes of payload */
 };
 void ingester_stats(struct ingester *ing, struct ingester_stats *ret);
 
 /* --- the seam for blocks ---
  *
- * A flusher walks sealed segments oldest first, reads their records, publishes blocks, and retires the segment.
- * The UUID names the segment for ever: a block made of it stores that UUID, so that (a) a query which sees the block
- * and still has the segment in its snapshot takes one of them, and (b) a segment whose block was published just
- * before a crash is retired at the next start instead of served twice. */
+ * A flusher walks sealed segments oldest first, reads their records, publishes blocks, and retires the
+ * segment. The UUID names the segment for ever: a block made of it stores that UUID, so that (a) a query
+ * which sees the block and still has the segment in its snapshot takes one of them, and (b) a segment whose
+ * block was published just before a crash is retired at the next start instead of served twice. */
 
 struct ingester_sealed; /* a sealed segment, held: it stays readable until released, retired or not */
 
-/* The oldest sealed segment with a sequence above `after` that no push still writes to; NULL when there is none. */
+/* The oldest sealed segment with a sequence above `after` that no push still writes to; NULL when there is
+ * none. */
 struct ingester_sealed *ingester_next_sealed(struct ingester *ing, uint64_t after);
 void ingester_sealed_release(struct ingester_sealed *s);
 uint64_t ingester_sealed_sequence(const struct ingester_sealed *s);

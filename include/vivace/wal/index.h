@@ -33,7 +33,8 @@ void wal_summary_init(struct wal_summary *s);
 void wal_summary_fini(struct wal_summary *s);
 void wal_summary_reset(struct wal_summary *s);
 /* Position of the trace in `traces`. */
-size_t wal_summary_add(struct wal_summary *s, const trace_id *id, uint32_t bytes, uint64_t start_ns, uint64_t end_ns);
+size_t wal_summary_add(struct wal_summary *s, const trace_id *id, uint32_t bytes, uint64_t start_ns,
+                       uint64_t end_ns);
 /* Position of a trace that was added. */
 size_t wal_summary_find(const struct wal_summary *s, const trace_id *id);
 /* From the spans of a decoded batch. */
@@ -44,7 +45,7 @@ bool wal_summary_of_payload(struct wal_summary *s, slice payload);
 /* --- statistics of one tenant in one segment --- */
 
 struct wal_tenant_stats {
-    slice name; /* points into the index */
+    slice name;                             /* points into the index */
     uint64_t traces, spans, records, bytes; /* bytes of payload */
     uint64_t min_start_ns, max_end_ns;      /* UINT64_MAX: no span */
 };
@@ -77,12 +78,14 @@ size_t wal_memindex_trace_count(const struct wal_memindex *ix);
 
 /* --- on disk --- */
 
-/* Write the index of a sealed, synced segment: temp file, fsync, rename. Memory: 4 bytes a trace and the filter. */
+/* Write the index of a sealed, synced segment: temp file, fsync, rename. Memory: 4 bytes a trace and the
+ * filter. */
 CHECKED err wal_index_write(struct wal_segment *s, const struct wal_memindex *ix, struct budget *budget,
                             struct fault *f);
-/* Open and check the whole file. ERR_NOT_FOUND when there is none, ERR_CORRUPT when it does not fit its segment or
- * its checksum. */
-CHECKED err wal_index_open(struct wal_segment *s, struct budget *budget, struct fault *f, struct wal_index **ret);
+/* Open and check the whole file. ERR_NOT_FOUND when there is none, ERR_CORRUPT when it does not fit its
+ * segment or its checksum. */
+CHECKED err wal_index_open(struct wal_segment *s, struct budget *budget, struct fault *f,
+                           struct wal_index **ret);
 void wal_index_close(struct wal_index *x);
 /* Memory only: false means the trace is surely not there. */
 bool wal_index_may_have(const struct wal_index *x, slice tenant, const trace_id *id);
@@ -101,7 +104,7 @@ size_t wal_index_bytes(const struct wal_index *x);
 size_t wal_index_tenant_count(const struct wal_index *x);
 struct wal_tenant_stats wal_index_tenant(const struct wal_index *x, size_t i);
 /* Trace ids of one tenant, sorted: `n` of them from position `from` (within stats.traces). */
-CHECKED err wal_index_traces(const struct wal_index *x, size_t tenant, uint64_t from, size_t n, struct fault *f,
-                             trace_id *ret);
+CHECKED err wal_index_traces(const struct wal_index *x, size_t tenant, uint64_t from, size_t n,
+                             struct fault *f, trace_id *ret);
 /* End of the segment's last record as the index knows it. */
 uint64_t wal_index_segment_end(const struct wal_index *x);

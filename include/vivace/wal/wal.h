@@ -1,7 +1,7 @@
 /* The write-ahead log: segments of checksummed records, appended and replayed.
  *
- * A record is one accepted batch: its tenant and its spans as ExportTraceServiceRequest bytes. The byte layout
- * stands in docs/wal-format.md; this header is the interface. An appended record survives kill -9 when
+ * A record is one accepted batch: its tenant and its spans as ExportTraceServiceRequest bytes. The byte
+ * layout stands in docs/wal-format.md; this header is the interface. An appended record survives kill -9 when
  * wal_append returns, and power loss when wal_segment_sync has returned OK for it.
  * A segment is written by one process run only; what is found at start is read and never appended to.
  * Threads: append and sync from any thread (one lock per segment, the write under it, fdatasync outside);
@@ -52,9 +52,10 @@ CHECKED err wal_segment_create(struct wal *w, struct fault *f, struct wal_segmen
 /* Close the file. Accepts NULL. */
 void wal_segment_close(struct wal_segment *s);
 
-/* Append one record. OK: it is in the kernel. ERR_UNAVAILABLE: disk full or failing; the segment is cut back to
- * what it was. ERR_AGAIN: the segment is sealed, use another. ERR_INVALID: over WAL_RECORD_MAX. */
-CHECKED err wal_append(struct wal_segment *s, const struct wal_record *r, struct fault *f, struct wal_ref *ret);
+/* Append one record. OK: it is in the kernel. ERR_UNAVAILABLE: disk full or failing; the segment is cut back
+ * to what it was. ERR_AGAIN: the segment is sealed, use another. ERR_INVALID: over WAL_RECORD_MAX. */
+CHECKED err wal_append(struct wal_segment *s, const struct wal_record *r, struct fault *f,
+                       struct wal_ref *ret);
 /* Make everything below `upto` durable; calls of several threads share one fdatasync. On failure
  * (ERR_UNAVAILABLE) the segment is sealed and counts as failed for ever; `cut` also removes what was not
  * durable yet (nobody was answered about it). */
@@ -75,7 +76,8 @@ const char *wal_segment_path(const struct wal_segment *s);
 
 /* Read the record at `at` into `buf` (at.bytes bytes) and check it; slices of `*ret` point into `buf`.
  * ERR_CORRUPT names the file and offset. */
-CHECKED err wal_read(struct wal_segment *s, struct wal_ref at, uint8_t *buf, struct fault *f, struct wal_record *ret);
+CHECKED err wal_read(struct wal_segment *s, struct wal_ref at, uint8_t *buf, struct fault *f,
+                     struct wal_record *ret);
 
 /* Unlink segment and index (docs/wal-format.md 7). The open file stays readable until it is closed. */
 CHECKED err wal_segment_remove(struct wal_segment *s, struct fault *f);
@@ -86,21 +88,22 @@ enum wal_damage_kind { WAL_DAMAGE_TORN, WAL_DAMAGE_CORRUPT };
 
 struct wal_damage {
     enum wal_damage_kind kind;
-    bool tail;     /* it reaches the end of the segment */
+    bool tail; /* it reaches the end of the segment */
     uint64_t offset, bytes;
-    slice tenant;  /* of the damaged record when its header is good, else empty; valid as the record's slices */
+    slice
+        tenant; /* of the damaged record when its header is good, else empty; valid as the record's slices */
     const char *path;
 };
 
-/* A walk over the records of a segment in order. Memory: one window of WAL_WINDOW bytes, or the largest record
- * when that is larger. */
+/* A walk over the records of a segment in order. Memory: one window of WAL_WINDOW bytes, or the largest
+ * record when that is larger. */
 #define WAL_WINDOW (1u << 20)
 
 struct wal_cursor {
     struct wal_segment *segment;
     struct budget *budget;
-    uint64_t at, end;   /* next offset to look at; where to stop */
-    uint8_t *window;    /* bytes [base, base+have) of the file */
+    uint64_t at, end; /* next offset to look at; where to stop */
+    uint8_t *window;  /* bytes [base, base+have) of the file */
     size_t window_cap, have;
     uint64_t base;
     struct wal_damage damage; /* set when wal_cursor_next says ERR_CORRUPT */
@@ -110,15 +113,17 @@ struct wal_cursor {
 /* Over what the segment holds now. `budget` may be NULL. */
 void wal_cursor_init(struct wal_cursor *c, struct wal_segment *s, struct budget *budget);
 void wal_cursor_fini(struct wal_cursor *c);
-/* OK: a record, valid until the next call. ERR_NOT_FOUND: the end. ERR_CORRUPT: `damage` is set and the walk stands
- * behind it: call again. ERR_IO, ERR_LIMIT: the walk is over. */
-CHECKED err wal_cursor_next(struct wal_cursor *c, struct fault *f, struct wal_record *ret, struct wal_ref *ret_at);
+/* OK: a record, valid until the next call. ERR_NOT_FOUND: the end. ERR_CORRUPT: `damage` is set and the walk
+ * stands behind it: call again. ERR_IO, ERR_LIMIT: the walk is over. */
+CHECKED err wal_cursor_next(struct wal_cursor *c, struct fault *f, struct wal_record *ret,
+                            struct wal_ref *ret_at);
 
 /* --- start --- */
 
 struct wal_recovery {
     struct budget *budget; /* may be NULL */
-    void (*damaged)(void *ctx, const struct wal_damage *d); /* once for each damage, before it is cut; may be NULL */
+    void (*damaged)(void *ctx,
+                    const struct wal_damage *d); /* once for each damage, before it is cut; may be NULL */
     void *ctx;
 };
 /* What a recovered segment is read through: exactly one is set. */
@@ -126,8 +131,8 @@ struct wal_recovered {
     struct wal_memindex *mem; /* it was scanned */
     struct wal_index *disk;   /* its index was good */
 };
-/* Open segment `seq` sealed. With a good index nothing is scanned; otherwise its records are, damage is set aside and
- * a torn tail cut. The caller owns all that is returned. ERR_IO, ERR_LIMIT: the segment was not touched.
- * ERR_NOT_FOUND: the file was foreign and is now in quarantine. */
+/* Open segment `seq` sealed. With a good index nothing is scanned; otherwise its records are, damage is set
+ * aside and a torn tail cut. The caller owns all that is returned. ERR_IO, ERR_LIMIT: the segment was not
+ * touched. ERR_NOT_FOUND: the file was foreign and is now in quarantine. */
 CHECKED err wal_segment_recover(struct wal *w, uint64_t seq, const struct wal_recovery *how, struct fault *f,
                                 struct wal_segment **ret, struct wal_recovered *ret_how);
