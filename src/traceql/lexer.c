@@ -481,7 +481,7 @@ try_duration(struct lexer *l, struct token *t)
         }
     }
     int64_t ns;
-    if (end == offset(l) || !duration_parse(slice_sub(l->text, t->from, end - t->from), &ns)) {
+    if (end == offset(l) || !tql_duration_parse(slice_sub(l->text, t->from, end - t->from), &ns)) {
         return false;
     }
     while (offset(l) < end) {

@@ -155,7 +155,7 @@ go_parse(slice s, int64_t *ret)
 }
 
 bool
-duration_parse(slice s, int64_t *ret_ns)
+tql_duration_parse(slice s, int64_t *ret_ns)
 {
     return prometheus_parse(s, ret_ns) || go_parse(s, ret_ns);
 }

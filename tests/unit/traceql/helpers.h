@@ -1,17 +1,10 @@
 /* What the tests of traceql share: tables read from files, and a query's way through parser and checker. */
 #pragma once
 
-#include "vivace/base/arena.h"
-#include "vivace/base/buf.h"
-#include "vivace/traceql/traceql.h"
+#include "test.h"
 
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "vivace/base/arena.h"
+#include "vivace/traceql/traceql.h"
 
 /* Lines of tab-separated fields with \n, \t and \\ as escapes; '#' begins a comment line. */
 struct tsv {
