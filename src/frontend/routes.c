@@ -1,0 +1,24 @@
+/* Every path the frontend serves, and the label it has in tempo_request_duration_seconds. */
+#include "api.h"
+
+#define QUERY (ROUTE_PREFIXED | ROUTE_QUERY | ROUTE_TENANT | ROUTE_WORKER)
+
+const struct route frontend_routes[] = {
+    {"/api/traces/", "api_traces_traceid", QUERY | ROUTE_REST, traces_v1},
+    {"/api/v2/traces/", "api_v2_traces_traceid", QUERY | ROUTE_REST, traces_v2},
+    /* the querier's own copies of the query paths */
+    {"/querier/api/traces/", "querier_api_traces_traceid", QUERY | ROUTE_REST, traces_v1},
+    {"/querier/api/v2/traces/", "querier_api_v2_traces_traceid", QUERY | ROUTE_REST, traces_v2},
+    {"/api/echo", "api_echo", ROUTE_PREFIXED, admin_echo},
+    {"/api/status/buildinfo", "api_status_buildinfo", ROUTE_PREFIXED | ROUTE_GET_ONLY, admin_buildinfo},
+    {"/ready", "ready", 0, admin_ready},
+    {"/metrics", "metrics", ROUTE_WORKER, admin_metrics},
+    {"/status", "status", ROUTE_GET_ONLY | ROUTE_WORKER, status_all},
+    {"/status/usage-stats", "status_usage_stats", ROUTE_PREFIXED | ROUTE_GET_ONLY, admin_usage_stats},
+    {"/status/", "status_endpoint", ROUTE_GET_ONLY | ROUTE_WORKER | ROUTE_REST, status_one},
+    {"/memberlist", "memberlist", 0, admin_memberlist},
+    {"/flush", "flush", ROUTE_WORKER, admin_flush},
+    {"/shutdown", "shutdown", 0, admin_shutdown},
+};
+
+const size_t frontend_route_count = sizeof frontend_routes / sizeof frontend_routes[0];
