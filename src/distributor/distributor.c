@@ -3,6 +3,7 @@
 #include "limiter.h"
 #include "span_log.h"
 #include "truncate.h"
+
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
@@ -28,14 +29,18 @@ distributor_create(const struct distributor_options *o)
     struct distributor *d = mem_new(struct distributor);
     d->o = *o;
     limiter_init(&d->limiter);
-    d->discarded = metric_counter("tempo_discarded_spans_total", "Spans that were refused or dropped.", "reason,tenant");
+    d->discarded =
+        metric_counter("tempo_discarded_spans_total", "Spans that were refused or dropped.", "reason,tenant");
     d->truncated = metric_counter("tempo_distributor_attributes_truncated_total",
                                   "Attributes cut to max_attribute_bytes.", "tenant,scope");
-    d->accepted = metric_counter("tempo_receiver_accepted_spans", "Spans a receiver passed on.", "receiver,transport");
-    d->refused = metric_counter("tempo_receiver_refused_spans", "Spans a receiver could not pass on.", "receiver,transport");
-    d->requests = metric_counter("tempo_distributor_ingestion_requests_total", "Write requests with spans, per tenant.", "tenant");
-    d->traces_per_batch = metric_series0(metric_histogram("tempo_distributor_traces_per_batch", "Traces in each batch.",
-                                                          "", traces_per_batch_buckets, 10));
+    d->accepted =
+        metric_counter("tempo_receiver_accepted_spans", "Spans a receiver passed on.", "receiver,transport");
+    d->refused = metric_counter("tempo_receiver_refused_spans", "Spans a receiver could not pass on.",
+                                "receiver,transport");
+    d->requests = metric_counter("tempo_distributor_ingestion_requests_total",
+                                 "Write requests with spans, per tenant.", "tenant");
+    d->traces_per_batch = metric_series0(metric_histogram(
+        "tempo_distributor_traces_per_batch", "Traces in each batch.", "", traces_per_batch_buckets, 10));
     d->push_seconds = metric_series0(metric_histogram("tempo_distributor_push_duration_seconds",
                                                       "Time to store a batch.", "", push_buckets, 11));
     return d;
@@ -80,17 +85,21 @@ check_rate(struct distributor *d, struct distributor_push *p, const struct distr
     }
     if (n > rate && n > burst) {
         return FAULT(f, ERR_LIMIT,
-                     "RATE_LIMITED: batch size (%llu bytes) exceeds ingestion limit (local: %llu bytes/s, global: %llu "
-                     "bytes/s, burst: %llu bytes) while adding %llu bytes for user %.*s. consider reducing batch size or "
+                     "RATE_LIMITED: batch size (%llu bytes) exceeds ingestion limit (local: %llu bytes/s, "
+                     "global: %llu "
+                     "bytes/s, burst: %llu bytes) while adding %llu bytes for user %.*s. consider reducing "
+                     "batch size or "
                      "increasing rate limit.",
                      (unsigned long long)n, (unsigned long long)rate, global, (unsigned long long)burst,
                      (unsigned long long)n, SL_FMT(p->tenant));
     }
-    return FAULT(f, ERR_LIMIT,
-                 "RATE_LIMITED: ingestion rate limit (local: %llu bytes/s, global: %llu bytes/s, burst: %llu bytes) "
-                 "exceeded while adding %llu bytes for user %.*s. consider increasing the limit or reducing ingestion "
-                 "rate.",
-                 (unsigned long long)rate, global, (unsigned long long)burst, (unsigned long long)n, SL_FMT(p->tenant));
+    return FAULT(
+        f, ERR_LIMIT,
+        "RATE_LIMITED: ingestion rate limit (local: %llu bytes/s, global: %llu bytes/s, burst: %llu bytes) "
+        "exceeded while adding %llu bytes for user %.*s. consider increasing the limit or reducing ingestion "
+        "rate.",
+        (unsigned long long)rate, global, (unsigned long long)burst, (unsigned long long)n,
+        SL_FMT(p->tenant));
 }
 
 static void
@@ -108,9 +117,10 @@ truncate_batch(struct distributor *d, struct distributor_push *p, uint32_t max)
             series_add(metric_series2(d->truncated, p->tenant, slice_cstr(names[i])), r.count[i]);
         }
     }
-    LOG_LIMITED(LOG_WARN, 1, "attributes truncated", LOG_STR("tenant", p->tenant), LOG_UINT("total_truncated", r.total),
-                LOG_UINT("max_size_bytes", max), LOG_CSTR("example_scope", names[r.example_scope]),
-                LOG_STR("example_name", r.example_name), LOG_CSTR("example_field", r.example_is_key ? "key" : "value"),
+    LOG_LIMITED(LOG_WARN, 1, "attributes truncated", LOG_STR("tenant", p->tenant),
+                LOG_UINT("total_truncated", r.total), LOG_UINT("max_size_bytes", max),
+                LOG_CSTR("example_scope", names[r.example_scope]), LOG_STR("example_name", r.example_name),
+                LOG_CSTR("example_field", r.example_is_key ? "key" : "value"),
                 LOG_UINT("example_orig_size", r.example_bytes));
 }
 
@@ -158,7 +168,8 @@ observe_batch(struct distributor *d, const struct span_batch *b, const struct li
 }
 
 static err
-store(struct distributor *d, struct distributor_push *p, const struct distributor_limits *limits, struct fault *f)
+store(struct distributor *d, struct distributor_push *p, const struct distributor_limits *limits,
+      struct fault *f)
 {
     struct ingester_push push = {
         .tenant = p->tenant,
@@ -169,7 +180,8 @@ store(struct distributor *d, struct distributor_push *p, const struct distributo
     err rc = ingester_push(d->o.ingester, &push, f);
     if (rc != OK) {
         count_discarded(d, p->tenant, SL("unknown_error"), p->batch->span_count);
-        LOG_LIMITED(LOG_ERROR, 10, "pusher failed to consume trace data", LOG_STR("tenant", p->tenant), LOG_FAULT(f));
+        LOG_LIMITED(LOG_ERROR, 10, "pusher failed to consume trace data", LOG_STR("tenant", p->tenant),
+                    LOG_FAULT(f));
         /* Full memory or a failing disk may be well again soon: every such client is told when to try. */
         p->retry_after_s = d->o.retry_after_s ? d->o.retry_after_s : 5;
         return ERR_UNAVAILABLE;
@@ -187,7 +199,8 @@ push_checked(struct distributor *d, struct distributor_push *p, struct fault *f)
     uint64_t bytes = p->wire.n ? p->wire.n : otlp_encoded_size(p->batch);
     err rc = OK;
     if (t == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "too many tenants: at most %d are served by one process", LIMITER_TENANTS_MAX);
+        return FAULT(f, ERR_UNAVAILABLE, "too many tenants: at most %d are served by one process",
+                     LIMITER_TENANTS_MAX);
     }
     series_add(t->ingress_bytes, bytes);
     if (p->batch->span_count == 0) {

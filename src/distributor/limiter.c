@@ -31,7 +31,8 @@ tenant_create(slice tenant)
     struct limiter_tenant *t = mem_new(struct limiter_tenant);
     t->tokens = -1; /* filled to the burst by the first take */
     t->spans_received = metric_series1(
-        metric_counter("tempo_distributor_spans_received_total", "Spans received per tenant.", "tenant"), tenant);
+        metric_counter("tempo_distributor_spans_received_total", "Spans received per tenant.", "tenant"),
+        tenant);
     t->bytes_received = metric_series1(metric_counter("tempo_distributor_bytes_received_total",
                                                       "Bytes received per tenant, after limits.", "tenant"),
                                        tenant);
@@ -43,8 +44,8 @@ tenant_create(slice tenant)
                                                 distance_buckets, 3),
                                tenant);
     t->past = metric_series1(metric_histogram("tempo_spans_distance_in_past_seconds",
-                                              "How far in the past span end times lie.", "tenant", distance_buckets,
-                                              3),
+                                              "How far in the past span end times lie.", "tenant",
+                                              distance_buckets, 3),
                              tenant);
     return t;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #define SPAN_LOG_ATTRS_MAX 64 /* attributes shown for one span */
-#define SPAN_LOG_KEY_MAX 100
+#define SPAN_LOG_KEY_MAX   100
 
 static const char *
 kind_name(int32_t kind)
@@ -51,8 +51,8 @@ attr_field(const char *name, const struct attr *a)
 }
 
 static void
-log_span(const struct span_batch *b, const struct span *s, const struct distributor_log_options *o, const char *msg,
-         const slice *tenant)
+log_span(const struct span_batch *b, const struct span *s, const struct distributor_log_options *o,
+         const char *msg, const slice *tenant)
 {
     struct log_field fields[SPAN_LOG_ATTRS_MAX + 8];
     char names[SPAN_LOG_ATTRS_MAX][SPAN_LOG_KEY_MAX];
@@ -71,7 +71,8 @@ log_span(const struct span_batch *b, const struct span *s, const struct distribu
             fields[n++] = attr_field(names[i], a);
         }
         fields[n++] = LOG_STR("span_name", s->name);
-        fields[n++] = LOG_DBL("span_duration_seconds", ((double)s->end_ns - (double)s->start_ns) / (double)NS_PER_S);
+        fields[n++] =
+            LOG_DBL("span_duration_seconds", ((double)s->end_ns - (double)s->start_ns) / (double)NS_PER_S);
         fields[n++] = LOG_CSTR("span_kind", kind_name(s->kind));
         fields[n++] = LOG_CSTR("span_status", status_name(s->status_code));
     }
@@ -84,7 +85,8 @@ log_span(const struct span_batch *b, const struct span *s, const struct distribu
 }
 
 static void
-log_spans(const struct distributor_log_options *o, const struct span_batch *b, const char *msg, const slice *tenant)
+log_spans(const struct distributor_log_options *o, const struct span_batch *b, const char *msg,
+          const slice *tenant)
 {
     for (size_t i = 0; o->enabled && i < b->span_count; i++) {
         if (!o->only_errors || b->spans[i].status_code == 2) {

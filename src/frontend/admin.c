@@ -1,9 +1,10 @@
 /* Readiness, health, build information, metrics, flush and shutdown (api.md 1.6, 6.2). */
 #include "api.h"
+
 #include "vivace/base/log.h"
 
 #define METRICS_MAX ((size_t)16 << 20) /* bytes of one /metrics answer */
-#define REASON_MAX ((size_t)1 << 10)
+#define REASON_MAX  ((size_t)1 << 10)
 
 void
 admin_ready(struct api_request *q)
@@ -27,9 +28,10 @@ admin_echo(struct api_request *q)
 void
 admin_buildinfo(struct api_request *q)
 {
-    api_answer_bytes(q, 200, SL("application/json"),
-                     SL("{\"version\":\"v" FRONTEND_API_VERSION "\",\"revision\":\"vivace-" VIVACE_VERSION
-                        "\",\"branch\":\"vivace\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}\n"));
+    api_answer_bytes(
+        q, 200, SL("application/json"),
+        SL("{\"version\":\"v" FRONTEND_API_VERSION "\",\"revision\":\"vivace-" VIVACE_VERSION
+           "\",\"branch\":\"vivace\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}\n"));
 }
 
 void
@@ -44,10 +46,11 @@ admin_metrics(struct api_request *q)
         api_answer_http_error(q, 500, SL("the metrics do not fit into one answer"));
         return;
     }
-    api_answer_buf(q, 200,
-                   openmetrics ? SL("application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores")
-                               : SL("text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
-                   &out);
+    api_answer_buf(
+        q, 200,
+        openmetrics ? SL("application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores")
+                    : SL("text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
+        &out);
 }
 
 void

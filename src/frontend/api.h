@@ -16,12 +16,12 @@ struct frontend {
 struct api_request;
 
 enum route_flags {
-    ROUTE_PREFIXED = 1,  /* under http_api_prefix */
-    ROUTE_GET_ONLY = 2,  /* other methods: 405, empty */
-    ROUTE_QUERY = 4,     /* a query: counted by the frontend's metrics, logged, Vary: Accept-Encoding */
-    ROUTE_TENANT = 8,    /* X-Scope-OrgID is checked first */
-    ROUTE_WORKER = 16,   /* `run` may block: on the pool */
-    ROUTE_REST = 32,     /* the path continues: `rest` is what follows it */
+    ROUTE_PREFIXED = 1, /* under http_api_prefix */
+    ROUTE_GET_ONLY = 2, /* other methods: 405, empty */
+    ROUTE_QUERY = 4,    /* a query: counted by the frontend's metrics, logged, Vary: Accept-Encoding */
+    ROUTE_TENANT = 8,   /* X-Scope-OrgID is checked first */
+    ROUTE_WORKER = 16,  /* `run` may block: on the pool */
+    ROUTE_REST = 32,    /* the path continues: `rest` is what follows it */
 };
 
 struct route {

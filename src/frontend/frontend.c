@@ -1,6 +1,7 @@
 #include "vivace/frontend/frontend.h"
 
 #include "api.h"
+
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
@@ -8,7 +9,7 @@
 #include <stdatomic.h>
 
 #define QUERY_ARENA_MAX ((size_t)4 << 20) /* parameters and small working memory of one request */
-#define REDIRECT_MAX ((size_t)64 << 10)
+#define REDIRECT_MAX    ((size_t)64 << 10)
 
 static const slice text_plain = {(const uint8_t *)"text/plain; charset=utf-8", 25};
 
@@ -17,12 +18,16 @@ frontend_create(const struct frontend_options *o)
 {
     struct frontend *fe = mem_new(struct frontend);
     fe->o = *o;
-    fe->request_duration = metric_histogram("tempo_request_duration_seconds", "Time to answer HTTP and gRPC requests.",
-                                            "method,route,status_code,ws", METRIC_BUCKETS_REQUEST, 14);
-    fe->frontend_requests = metric_counter("tempo_query_frontend_requests_total", "Queries answered.", "status_code");
-    fe->queries = metric_counter("tempo_query_frontend_queries_total", "Queries by kind and result.", "op,result,tenant");
-    fe->frontend_duration = metric_series0(metric_histogram("tempo_query_frontend_request_duration_seconds",
-                                                            "Time to answer queries.", "", METRIC_BUCKETS_REQUEST, 14));
+    fe->request_duration =
+        metric_histogram("tempo_request_duration_seconds", "Time to answer HTTP and gRPC requests.",
+                         "method,route,status_code,ws", METRIC_BUCKETS_REQUEST, 14);
+    fe->frontend_requests =
+        metric_counter("tempo_query_frontend_requests_total", "Queries answered.", "status_code");
+    fe->queries = metric_counter("tempo_query_frontend_queries_total", "Queries by kind and result.",
+                                 "op,result,tenant");
+    fe->frontend_duration =
+        metric_series0(metric_histogram("tempo_query_frontend_request_duration_seconds",
+                                        "Time to answer queries.", "", METRIC_BUCKETS_REQUEST, 14));
     return fe;
 }
 
@@ -37,9 +42,10 @@ frontend_register_build_info(void)
 {
     struct metric *m = metric_gauge("tempo_build_info", "What is running; always 1.",
                                     "branch,goarch,goos,goversion,revision,tags,version");
-    series_set(metric_series(m, (slice[]){SL("vivace"), SL("amd64"), SL("linux"), SL(""), SL("vivace-" VIVACE_VERSION),
-                                          SL("vivace"), SL("v" FRONTEND_API_VERSION)}),
-               1);
+    series_set(
+        metric_series(m, (slice[]){SL("vivace"), SL("amd64"), SL("linux"), SL(""),
+                                   SL("vivace-" VIVACE_VERSION), SL("vivace"), SL("v" FRONTEND_API_VERSION)}),
+        1);
 }
 
 /* --- answers ------------------------------------------------------------------------------------------ */
@@ -53,7 +59,8 @@ observe(struct api_request *q, int status)
     struct buf text;
     buf_init(&text, sizeof code);
     buf_append_u64(&text, (uint64_t)status);
-    slice labels[] = {q->r->method, slice_cstr(q->route ? q->route->label : "other"), buf_slice(&text), SL("false")};
+    slice labels[] = {q->r->method, slice_cstr(q->route ? q->route->label : "other"), buf_slice(&text),
+                      SL("false")};
     if (q->r->method.n > 16) {
         labels[0] = SL("OTHER"); /* the client's choice of word may not become a series */
     }
@@ -65,7 +72,8 @@ observe(struct api_request *q, int status)
     if (log_enabled(LOG_DEBUG)) {
         struct buf line;
         buf_init(&line, 1024);
-        buf_printf(&line, "%.*s %.*s (%d) ", SL_FMT(q->r->method), SL_FMT(slice_sub(q->r->path, 0, 512)), status);
+        buf_printf(&line, "%.*s %.*s (%d) ", SL_FMT(q->r->method), SL_FMT(slice_sub(q->r->path, 0, 512)),
+                   status);
         duration_format(&line, clock_mono_ns() - q->r->start_mono_ns);
         buf_append_byte(&line, '\0');
         LOG_D((const char *)line.p);
@@ -86,7 +94,8 @@ api_answer(struct api_request *q, const struct http_response *resp)
 void
 api_answer_bytes(struct api_request *q, int status, slice content_type, slice body)
 {
-    struct http_response resp = {.status = status, .content_type = content_type, .body = body.n ? bytes_copy(body) : NULL};
+    struct http_response resp = {
+        .status = status, .content_type = content_type, .body = body.n ? bytes_copy(body) : NULL};
     resp.may_gzip = q->route && (q->route->flags & ROUTE_QUERY);
     api_answer(q, &resp);
 }
@@ -94,7 +103,8 @@ api_answer_bytes(struct api_request *q, int status, slice content_type, slice bo
 void
 api_answer_buf(struct api_request *q, int status, slice content_type, struct buf *body)
 {
-    struct http_response resp = {.status = status, .content_type = content_type, .body = bytes_take(body), .may_gzip = true};
+    struct http_response resp = {
+        .status = status, .content_type = content_type, .body = bytes_take(body), .may_gzip = true};
     api_answer(q, &resp);
 }
 
@@ -113,7 +123,10 @@ api_answer_http_error(struct api_request *q, int status, slice text)
     buf_init(&body, 4096);
     buf_append_slice(&body, text);
     buf_append_byte(&body, '\n');
-    struct http_response resp = {.status = status, .content_type = text_plain, .headers = &nosniff, .header_count = 1,
+    struct http_response resp = {.status = status,
+                                 .content_type = text_plain,
+                                 .headers = &nosniff,
+                                 .header_count = 1,
                                  .body = bytes_take(&body)};
     resp.may_gzip = q->route && (q->route->flags & ROUTE_QUERY);
     api_answer(q, &resp);

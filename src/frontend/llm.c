@@ -23,7 +23,8 @@ write_hex(struct json_writer *w, slice s)
     buf_fini(&hex);
 }
 
-/* --- nested values: OTLP AnyValue bytes as plain JSON, with an explicit stack ----------------------------- */
+/* --- nested values: OTLP AnyValue bytes as plain JSON, with an explicit stack -----------------------------
+ */
 
 struct level {
     struct wire_reader r;

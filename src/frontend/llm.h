@@ -1,4 +1,5 @@
-/* frontend-private: the JSON that Tempo offers language models under application/vnd.grafana.llm (api.md 1.1). */
+/* frontend-private: the JSON that Tempo offers language models under application/vnd.grafana.llm
+ * (api.md 1.1). */
 #pragma once
 
 #include "vivace/model/span_batch.h"

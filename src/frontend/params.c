@@ -58,7 +58,8 @@ bool
 api_accepts(const struct http_request *r, slice media_type)
 {
     for (size_t i = 0; i < r->header_count; i++) {
-        if (slice_eq(r->headers[i].name, SL("accept")) && slice_find(r->headers[i].value, media_type) != SIZE_MAX) {
+        if (slice_eq(r->headers[i].name, SL("accept")) &&
+            slice_find(r->headers[i].value, media_type) != SIZE_MAX) {
             return true;
         }
     }

@@ -1,5 +1,6 @@
 /* /status and its parts: JSON by default, Tempo's text tables for Accept: text/plain (api.md 1.6). */
 #include "api.h"
+
 #include "vivace/codec/json.h"
 
 #define STATUS_MAX ((size_t)4 << 20) /* bytes of a page */
@@ -35,7 +36,7 @@ version_json(struct api_request *q, struct json_writer *w)
 
 /* --- services ------------------------------------------------------------------------------------------- */
 
-static const char *const services[] = {"server",  "overrides", "distributor", "ingester",
+static const char *const services[] = {"server",  "overrides",      "distributor", "ingester",
                                        "querier", "query-frontend", "store"};
 #define SERVICE_COUNT (sizeof services / sizeof services[0])
 
@@ -86,7 +87,8 @@ services_json(struct api_request *q, struct json_writer *w)
     json_array_end(w);
 }
 
-/* --- endpoints -------------------------------------------------------------------------------------------- */
+/* --- endpoints --------------------------------------------------------------------------------------------
+ */
 
 static void
 endpoint_path(struct api_request *q, const struct route *r, struct buf *ret)
@@ -97,7 +99,8 @@ endpoint_path(struct api_request *q, const struct route *r, struct buf *ret)
     }
     buf_append_cstr(ret, r->path);
     if (r->flags & ROUTE_REST) {
-        buf_append_cstr(ret, slice_starts_with(slice_cstr(r->path), SL("/status")) ? "{endpoint}" : "{traceID}");
+        buf_append_cstr(ret,
+                        slice_starts_with(slice_cstr(r->path), SL("/status")) ? "{endpoint}" : "{traceID}");
     }
 }
 
@@ -113,7 +116,8 @@ endpoints_text(struct api_request *q, struct buf *out)
     for (size_t i = 0; i < frontend_route_count; i++) {
         const struct route *r = &frontend_routes[i];
         endpoint_path(q, r, &path);
-        buf_printf(out, "| %-45.*s | %-8s |\n", SL_FMT(buf_slice(&path)), r->flags & ROUTE_GET_ONLY ? "GET" : "any");
+        buf_printf(out, "| %-45.*s | %-8s |\n", SL_FMT(buf_slice(&path)),
+                   r->flags & ROUTE_GET_ONLY ? "GET" : "any");
     }
     table_line(out, widths, 2);
     buf_fini(&path);
@@ -133,7 +137,8 @@ endpoints_json(struct api_request *q, struct json_writer *w)
     buf_fini(&path);
 }
 
-/* --- configuration ------------------------------------------------------------------------------------------ */
+/* --- configuration
+ * ------------------------------------------------------------------------------------------ */
 
 static enum config_write_mode
 mode_of(struct api_request *q)
@@ -194,13 +199,12 @@ runtime_json(struct api_request *q, struct json_writer *w)
     buf_fini(&yaml);
 }
 
-/* --- pages -------------------------------------------------------------------------------------------------- */
+/* --- pages
+ * -------------------------------------------------------------------------------------------------- */
 
 static const struct section sections[] = {
-    {"version", version_text, version_json},
-    {"services", services_text, services_json},
-    {"endpoints", endpoints_text, endpoints_json},
-    {"runtime_config", runtime_text, runtime_json},
+    {"version", version_text, version_json},       {"services", services_text, services_json},
+    {"endpoints", endpoints_text, endpoints_json}, {"runtime_config", runtime_text, runtime_json},
     {"config", config_text, config_json},
 };
 #define SECTION_COUNT (sizeof sections / sizeof sections[0])

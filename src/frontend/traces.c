@@ -1,6 +1,7 @@
 /* Trace by ID: /api/traces/{id} and /api/v2/traces/{id} (api.md 1.1). */
 #include "api.h"
 #include "llm.h"
+
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
@@ -11,9 +12,9 @@
 #include <stdio.h>
 
 /* A trace in memory is about this many times its OTLP bytes; the batch and the answer are bounded with it. */
-#define TRACE_MEMORY_FACTOR 8
+#define TRACE_MEMORY_FACTOR   8
 #define TRACE_BYTES_UNLIMITED ((uint64_t)64 << 20) /* stands in when max_bytes_per_trace is off */
-#define TRACE_FLOOR ((uint64_t)1 << 20)
+#define TRACE_FLOOR           ((uint64_t)1 << 20)
 
 struct trace_answer {
     struct api_request *q;
@@ -28,8 +29,8 @@ struct trace_answer {
 static bool
 is_mode(slice mode)
 {
-    return mode.n == 0 || slice_eq(mode, SL("all")) || slice_eq(mode, SL("ingesters")) || slice_eq(mode, SL("blocks")) ||
-           slice_eq(mode, SL("external"));
+    return mode.n == 0 || slice_eq(mode, SL("all")) || slice_eq(mode, SL("ingesters")) ||
+           slice_eq(mode, SL("blocks")) || slice_eq(mode, SL("external"));
 }
 
 /* An int64 of unix seconds; 0 when absent. */
@@ -170,8 +171,8 @@ log_response(const struct trace_answer *a, err rc, const struct fault *f, int64_
 {
     char hex[2 * TRACE_ID_BYTES];
     hex_encode(a->query.id.b, TRACE_ID_BYTES, hex);
-    LOG_I("trace id response", LOG_STR("tenant", a->q->tenants[0]), LOG_STR("traceID", slice_of(hex, sizeof hex)),
-          LOG_STR("path", slice_sub(a->q->r->path, 0, 256)),
+    LOG_I("trace id response", LOG_STR("tenant", a->q->tenants[0]),
+          LOG_STR("traceID", slice_of(hex, sizeof hex)), LOG_STR("path", slice_sub(a->q->r->path, 0, 256)),
           LOG_DBL("duration_seconds", (double)(clock_mono_ns() - start_ns) / (double)NS_PER_S),
           LOG_UINT("inspected_bytes", a->query.inspected_bytes),
           LOG_CSTR("err", rc == OK || rc == ERR_NOT_FOUND ? "null" : f->msg));
@@ -184,7 +185,8 @@ answer_found(struct trace_answer *a)
     slice type;
     char text[128];
     if (a->query.truncated && !a->v2) {
-        snprintf(text, sizeof text, "trace exceeds max size (max bytes: %llu)", (unsigned long long)a->query.max_bytes);
+        snprintf(text, sizeof text, "trace exceeds max size (max bytes: %llu)",
+                 (unsigned long long)a->query.max_bytes);
         api_answer_error(a->q, 422, slice_cstr(text));
         return;
     }

@@ -313,3 +313,12 @@ ingester_stats(struct ingester *ing, struct ingester_stats *ret)
     }
     mutex_unlock(&ing->mu);
 }
+
+bool
+ingester_has_tenant(struct ingester *ing, slice tenant)
+{
+    mutex_lock(&ing->mu);
+    bool found = str_table_get(&ing->tenants, tenant) != NULL;
+    mutex_unlock(&ing->mu);
+    return found;
+}

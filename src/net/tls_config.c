@@ -53,8 +53,9 @@ tls_context_from_config(const struct tls_config_options *o, struct fault *f, str
         .h2 = o->h2,
         .http1 = o->http1,
     };
-    err rc = suites.failed || curves.failed ? FAULT(f, ERR_LIMIT, "the list of cipher suites or curves is too long")
-                                            : tls_context_create(&options, f, ret);
+    err rc = suites.failed || curves.failed
+                 ? FAULT(f, ERR_LIMIT, "the list of cipher suites or curves is too long")
+                 : tls_context_create(&options, f, ret);
     buf_fini(&suites);
     buf_fini(&curves);
     return rc;

@@ -63,7 +63,8 @@ bool
 cors_is_preflight(const struct config_receiver *c, const struct http_request *r)
 {
     return c->cors_allowed_origins.n > 0 && slice_eq(r->method, SL("OPTIONS")) &&
-           http_header_get(r, SL("origin")).n > 0 && http_header_get(r, SL("access-control-request-method")).n > 0;
+           http_header_get(r, SL("origin")).n > 0 &&
+           http_header_get(r, SL("access-control-request-method")).n > 0;
 }
 
 void
@@ -72,7 +73,8 @@ cors_preflight(const struct config_receiver *c, const struct http_request *r, st
     slice origin = http_header_get(r, SL("origin"));
     slice method = http_header_get(r, SL("access-control-request-method"));
     slice asked = http_header_get(r, SL("access-control-request-headers"));
-    bool method_ok = slice_ieq(method, SL("GET")) || slice_ieq(method, SL("POST")) || slice_ieq(method, SL("HEAD"));
+    bool method_ok =
+        slice_ieq(method, SL("GET")) || slice_ieq(method, SL("POST")) || slice_ieq(method, SL("HEAD"));
     ret->n = 0;
     add(ret, SL("Vary"), SL("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
     if (!origin_allowed(c, origin) || !method_ok || !all_headers_allowed(c, asked)) {

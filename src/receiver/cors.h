@@ -12,7 +12,8 @@ struct cors_headers {
     char max_age[24];
 };
 
-/* A preflight (OPTIONS with Origin and Access-Control-Request-Method) when CORS is configured: answer 204 with `ret`. */
+/* A preflight (OPTIONS with Origin and Access-Control-Request-Method) when CORS is configured: answer 204
+ * with `ret`. */
 bool cors_is_preflight(const struct config_receiver *c, const struct http_request *r);
 void cors_preflight(const struct config_receiver *c, const struct http_request *r, struct cors_headers *ret);
 /* The headers every other answer carries; none without CORS. */

@@ -1,6 +1,7 @@
 /* OTLP over gRPC: TraceService/Export (receivers.md section 3). */
 #include "receiver_priv.h"
 #include "rpc_status.h"
+
 #include "vivace/base/mem.h"
 #include "vivace/codec/otlp.h"
 
@@ -93,8 +94,7 @@ run_job(struct pool_job *job)
     mem_free(j);
 }
 
-static void
-export(void *ctx, struct grpc_call *c)
+static void export(void *ctx, struct grpc_call *c)
 {
     struct receiver *rx = ctx;
     struct grpc_job *j = mem_new(struct grpc_job);

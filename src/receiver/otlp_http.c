@@ -2,13 +2,14 @@
 #include "cors.h"
 #include "receiver_priv.h"
 #include "rpc_status.h"
+
 #include "vivace/base/mem.h"
 #include "vivace/codec/otlp.h"
 
 #include <stdio.h>
 
 #define ANSWER_HEADERS_MAX 32
-#define STATUS_BODY_MAX ((size_t)4 << 10)
+#define STATUS_BODY_MAX    ((size_t)4 << 10)
 
 enum body_format { BODY_OTHER, BODY_PROTOBUF, BODY_JSON };
 
@@ -24,7 +25,8 @@ struct http_job {
 
 /* `body` is copied. `retry_after_s` 0 = no Retry-After. */
 static void
-answer(struct receiver *rx, struct http_request *r, int status, slice content_type, slice body, uint32_t retry_after_s)
+answer(struct receiver *rx, struct http_request *r, int status, slice content_type, slice body,
+       uint32_t retry_after_s)
 {
     struct http_header headers[ANSWER_HEADERS_MAX];
     struct cors_headers cors;
@@ -73,18 +75,20 @@ answer_status(struct receiver *rx, struct http_request *r, enum body_format form
         rpc_status_write_json(&out, code, message, retry_after_s);
         answer(rx, r, http_status, SL("application/json"), buf_slice(&out), retry_after_s);
     } else {
-        answer(rx, r, 500, SL("application/json"), SL("{\"code\": 13, \"message\": \"failed to marshal error message\"}"),
-               0);
+        answer(rx, r, 500, SL("application/json"),
+               SL("{\"code\": 13, \"message\": \"failed to marshal error message\"}"), 0);
     }
     buf_fini(&out);
 }
 
 static void
-answer_outcome(struct receiver *rx, struct http_request *r, enum body_format format, const struct push_outcome *out)
+answer_outcome(struct receiver *rx, struct http_request *r, enum body_format format,
+               const struct push_outcome *out)
 {
     int code = rpc_status_of(out->rc);
     if (out->rc != OK) {
-        answer_status(rx, r, format, rpc_status_to_http(code), code, slice_cstr(out->fault.msg), out->retry_after_s);
+        answer_status(rx, r, format, rpc_status_to_http(code), code, slice_cstr(out->fault.msg),
+                      out->retry_after_s);
     } else if (format == BODY_JSON) {
         answer(rx, r, 200, SL("application/json"), SL("{\"partialSuccess\":{}}"), 0);
     } else {
@@ -184,8 +188,8 @@ route(struct receiver *rx, struct http_request *r, enum body_format format, enum
     slice encoding = http_header_get(r, SL("content-encoding"));
     if (!codec_from_http(encoding, ret_codec) || !encoding_enabled(rx->config, encoding)) {
         char text[128];
-        int n = snprintf(text, sizeof text, "unsupported Content-Encoding: %.*s", (int)(encoding.n < 64 ? encoding.n : 64),
-                         (const char *)encoding.p);
+        int n = snprintf(text, sizeof text, "unsupported Content-Encoding: %.*s",
+                         (int)(encoding.n < 64 ? encoding.n : 64), (const char *)encoding.p);
         answer_status(rx, r, format, 400, GRPC_INVALID_ARGUMENT, slice_of(text, (size_t)n), 0);
         return false;
     }
@@ -198,7 +202,8 @@ route(struct receiver *rx, struct http_request *r, enum body_format format, enum
         return false;
     }
     if (format == BODY_OTHER) {
-        answer_plain(rx, r, 415, SL("415 unsupported media type, supported: [application/json, application/x-protobuf]"));
+        answer_plain(rx, r, 415,
+                     SL("415 unsupported media type, supported: [application/json, application/x-protobuf]"));
         return false;
     }
     if (r->body_too_large) {

@@ -1,4 +1,5 @@
 #include "receiver_priv.h"
+
 #include "vivace/model/tenant.h"
 
 /* Decoding takes about this many times the body: spans and attributes as structs. */
@@ -25,13 +26,14 @@ void
 push_batch(struct receivers *all, const struct push_source *from, struct span_batch *batch, slice wire,
            struct push_outcome *out)
 {
-    struct distributor_push p = {.receiver = from->receiver, .transport = from->transport, .batch = batch, .wire = wire};
+    struct distributor_push p = {
+        .receiver = from->receiver, .transport = from->transport, .batch = batch, .wire = wire};
     if (batch->span_count == 0) {
         out->rc = OK; /* nothing to own, so no tenant is asked for */
         return;
     }
-    out->rc = tenant_for_write(all->o.config->multitenancy_enabled, from->tenant_header, from->tenant_headers, &p.tenant,
-                               &out->fault);
+    out->rc = tenant_for_write(all->o.config->multitenancy_enabled, from->tenant_header, from->tenant_headers,
+                               &p.tenant, &out->fault);
     if (out->rc == OK) {
         out->rc = distributor_push(all->o.distributor, &p, &out->fault);
         out->retry_after_s = p.retry_after_s;

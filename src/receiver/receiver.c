@@ -1,4 +1,5 @@
 #include "receiver_priv.h"
+
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
@@ -26,7 +27,8 @@ fill_grpc(const struct config_receiver *c, struct http_listener_options *o)
     o->name = "otlp_grpc";
     o->allow_h2c = true;
     o->grpc = otlp_grpc_services;
-    o->grpc_message_max = c->max_recv_msg_size_mib ? (size_t)c->max_recv_msg_size_mib << 20 : GRPC_MESSAGE_DEFAULT;
+    o->grpc_message_max =
+        c->max_recv_msg_size_mib ? (size_t)c->max_recv_msg_size_mib << 20 : GRPC_MESSAGE_DEFAULT;
     o->limits.body_max = o->grpc_message_max;
     o->limits.streams_max = (uint32_t)c->max_concurrent_streams;
     o->limits.idle_timeout_ms = 0; /* gRPC connections stay: keepalive decides */
@@ -75,8 +77,8 @@ receiver_listen(struct receiver *rx, struct fault *f)
         .grpc_ctx = rx,
     };
     err rc = OK;
-    struct tls_config_options tls = {.tls = &rx->config->tls, .min_version = "", .cipher_suites = "", .h2 = true,
-                                     .http1 = !is_grpc(rx)};
+    struct tls_config_options tls = {
+        .tls = &rx->config->tls, .min_version = "", .cipher_suites = "", .h2 = true, .http1 = !is_grpc(rx)};
     http_limits_default(&o.limits);
     TRY(tls_context_from_config(&tls, f, &rx->tls));
     o.tls = rx->tls;
@@ -86,8 +88,8 @@ receiver_listen(struct receiver *rx, struct fault *f)
         fill_http(rx->config, &o);
     }
     TRY(http_listen(&o, f, &rx->listener));
-    LOG_I(is_grpc(rx) ? "Starting GRPC server" : "Starting HTTP server", LOG_CSTR("component", rx->config->name),
-          LOG_CSTR("endpoint", rx->config->endpoint));
+    LOG_I(is_grpc(rx) ? "Starting GRPC server" : "Starting HTTP server",
+          LOG_CSTR("component", rx->config->name), LOG_CSTR("endpoint", rx->config->endpoint));
 out:
     return rc;
 }
@@ -176,8 +178,8 @@ receivers_reload_tls(struct receivers *r)
     for (size_t i = 0; i < r->count; i++) {
         struct fault f = {0};
         if (r->list[i].tls && tls_context_reload(r->list[i].tls, &f) != OK) {
-            LOG_E("certificate not reloaded, the old one stays", LOG_CSTR("receiver", r->list[i].config->name),
-                  LOG_FAULT(&f));
+            LOG_E("certificate not reloaded, the old one stays",
+                  LOG_CSTR("receiver", r->list[i].config->name), LOG_FAULT(&f));
         }
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "scratch.h"
+
 #include "vivace/codec/compress.h"
 #include "vivace/net/grpc.h"
 #include "vivace/receiver/receiver.h"
@@ -42,7 +43,8 @@ struct push_source {
     size_t tenant_headers;
 };
 
-/* Reserve memory for a body of `n` bytes that is about to be decoded; ERR_LIMIT fills `out` with a retryable answer. */
+/* Reserve memory for a body of `n` bytes that is about to be decoded; ERR_LIMIT fills `out` with a retryable
+ * answer. */
 CHECKED err decode_reserve(struct receivers *all, size_t n, struct push_outcome *out);
 void decode_release(struct receivers *all, size_t n);
 /* Check the tenant and push a decoded batch. `wire`: its OTLP protobuf bytes, or empty. Worker thread. */

@@ -2,10 +2,10 @@
 
 #include "vivace/base/mem.h"
 
-/* A decoded batch is larger than its bytes: real ones take 2 to 3 times as much. A body that wants more than this is
- * made of empty fields only and is refused. */
+/* A decoded batch is larger than its bytes: real ones take 2 to 3 times as much. A body that wants more than
+ * this is made of empty fields only and is refused. */
 #define BATCH_BYTES_PER_BODY_BYTE 8
-#define BATCH_BYTES_FLOOR ((size_t)1 << 20)
+#define BATCH_BYTES_FLOOR         ((size_t)1 << 20)
 
 void
 scratch_pool_init(struct scratch_pool *p, size_t keep)

@@ -1,7 +1,7 @@
 /* receiver-private: the memory a worker decodes into, kept between requests.
  *
- * A scratch is a batch and a buffer for the decompressed body. A few are kept (as many as there are workers), so
- * that a steady load allocates nothing; one that a large request has blown up is given back to the system.
+ * A scratch is a batch and a buffer for the decompressed body. A few are kept (as many as there are workers),
+ * so that a steady load allocates nothing; one that a large request has blown up is given back to the system.
  * Threads: get and put from any worker (a short lock, rank LOCK_POOL). */
 #pragma once
 

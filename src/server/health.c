@@ -8,7 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define HOST_MAX 256
+#define HOST_MAX  256
 #define TIMEOUT_S 5
 
 struct target {
@@ -85,7 +85,8 @@ health_check(const char *url)
         fprintf(stderr, "Tempo is not healthy: %s cannot be reached\n", url);
         return 1;
     }
-    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", t.path, t.host);
+    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                     t.path, t.host);
     size_t got = 0;
     if (send(fd, request, (size_t)n, MSG_NOSIGNAL) == n) {
         while (got < 12) { /* "HTTP/1.1 200" */

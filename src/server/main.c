@@ -1,6 +1,7 @@
 /* vivace: arguments, configuration, and one server until a signal ends it. */
 #include "health.h"
 #include "server.h"
+
 #include "vivace/base/log.h"
 
 #include <malloc.h>
@@ -75,7 +76,8 @@ serve(const struct config *c, const struct config_args *args)
     log_set_level((enum log_level)c->server.log_level);
     log_set_format((enum log_format)c->server.log_format);
     LOG_I("Starting Tempo",
-          LOG_CSTR("version", "(version=v" FRONTEND_API_VERSION ", branch=vivace, revision=vivace-" VIVACE_VERSION ")"),
+          LOG_CSTR("version",
+                   "(version=v" FRONTEND_API_VERSION ", branch=vivace, revision=vivace-" VIVACE_VERSION ")"),
           LOG_CSTR("target", c->target));
     if (server_start(&server, c, args, &f) != OK) {
         LOG_E("error running Tempo", LOG_FAULT(&f));

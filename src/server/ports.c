@@ -1,5 +1,6 @@
 /* The API's listeners: HTTP on 3200 (also h2c and gRPC), gRPC on 9095, the internal server on 3101. */
 #include "server.h"
+
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/net/grpc.h"
@@ -7,7 +8,7 @@
 
 #include <stdio.h>
 
-#define ADDRESS_MAX 512
+#define ADDRESS_MAX  512
 #define API_BODY_MAX ((size_t)4 << 20) /* queries ignore bodies; larger ones are not even read */
 
 static const struct grpc_service *const api_services[] = {&grpc_health, NULL};
@@ -88,8 +89,11 @@ open_port(struct server *s, const struct port_plan *p, struct fault *f)
         .handler = p->handler,
         .handler_ctx = s->frontend,
     };
-    struct tls_config_options tls = {.tls = p->tls, .min_version = p->config->tls_min_version,
-                                     .cipher_suites = p->config->tls_cipher_suites, .h2 = true, .http1 = true};
+    struct tls_config_options tls = {.tls = p->tls,
+                                     .min_version = p->config->tls_min_version,
+                                     .cipher_suites = p->config->tls_cipher_suites,
+                                     .h2 = true,
+                                     .http1 = true};
     err rc = OK;
     if (strcmp(p->network, "unix") == 0) {
         snprintf(address, sizeof address, "%s", p->host);
@@ -119,12 +123,13 @@ server_open_ports(struct server *s, struct fault *f)
     char http[ADDRESS_MAX];
     char grpc[ADDRESS_MAX];
     err rc = OK;
-    struct port_plan main_http = {"http", c->http_listen_network, c->http_listen_address, c->http_listen_port, c,
-                                  &c->http_tls, frontend_handle, true};
-    struct port_plan main_grpc = {"grpc", c->grpc_listen_network, c->grpc_listen_address, c->grpc_listen_port, c,
-                                  &c->grpc_tls, frontend_handle, true};
-    struct port_plan internal = {"internal", in->http_listen_network, in->http_listen_address, in->http_listen_port, in,
-                                 &in->http_tls, frontend_handle_internal, false};
+    struct port_plan main_http = {"http", c->http_listen_network, c->http_listen_address, c->http_listen_port,
+                                  c,      &c->http_tls,           frontend_handle,        true};
+    struct port_plan main_grpc = {"grpc", c->grpc_listen_network, c->grpc_listen_address, c->grpc_listen_port,
+                                  c,      &c->grpc_tls,           frontend_handle,        true};
+    struct port_plan internal = {
+        "internal", in->http_listen_network, in->http_listen_address,  in->http_listen_port,
+        in,         &in->http_tls,           frontend_handle_internal, false};
     TRY(open_port(s, &main_http, f));
     TRY(open_port(s, &main_grpc, f));
     if (in->enable) {

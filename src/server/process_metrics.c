@@ -100,12 +100,13 @@ void
 process_metrics_register(void)
 {
     start_seconds = (double)clock_wall_ns() / (double)NS_PER_S;
-    metric_callback(METRIC_COUNTER, "process_cpu_seconds_total", "User and system CPU time.", cpu_seconds, NULL);
+    metric_callback(METRIC_COUNTER, "process_cpu_seconds_total", "User and system CPU time.", cpu_seconds,
+                    NULL);
     metric_callback(METRIC_GAUGE, "process_virtual_memory_bytes", "Virtual memory.", virtual_bytes, NULL);
     metric_callback(METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory.", resident_bytes, NULL);
     metric_callback(METRIC_GAUGE, "process_open_fds", "Open file descriptors.", open_fds, NULL);
     metric_callback(METRIC_GAUGE, "process_max_fds", "Limit of open file descriptors.", max_fds, NULL);
     metric_callback(METRIC_GAUGE, "process_start_time_seconds", "Start, in unix time.", started_at, NULL);
-    metric_callback(METRIC_COUNTER, "tempo_dropped_log_lines_total", "Log lines left out by rate limits.", dropped_log_lines,
-                    NULL);
+    metric_callback(METRIC_COUNTER, "tempo_dropped_log_lines_total", "Log lines left out by rate limits.",
+                    dropped_log_lines, NULL);
 }

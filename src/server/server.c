@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include "process_metrics.h"
+
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
@@ -12,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POOL_QUEUE_MAX 4096       /* requests that may wait for a worker */
-#define CLOSE_TIMEOUT_MS 1000     /* each of receivers and ports: the whole stop stays under 3 s */
+#define POOL_QUEUE_MAX     4096 /* requests that may wait for a worker */
+#define CLOSE_TIMEOUT_MS   1000 /* each of receivers and ports: the whole stop stays under 3 s */
 #define MAINTAIN_PERIOD_MS 1000
 
 /* --- what the rooms ask of the server ------------------------------------------------------------------- */
@@ -28,13 +29,15 @@ limits_for(void *ctx, slice tenant, struct distributor_limits *ret)
         .burst_bytes = l->ingestion.burst_size_bytes,
         .global_strategy = l->ingestion.rate_strategy == 1,
         .retry_info = l->ingestion.retry_info_enabled,
-        .max_attribute_bytes = (uint32_t)(l->ingestion.max_attribute_bytes ? l->ingestion.max_attribute_bytes
-                                                                           : s->config->distributor.max_attribute_bytes),
+        .max_attribute_bytes =
+            (uint32_t)(l->ingestion.max_attribute_bytes ? l->ingestion.max_attribute_bytes
+                                                        : s->config->distributor.max_attribute_bytes),
         .max_bytes_per_trace = l->global.max_bytes_per_trace,
         .max_traces = l->ingestion.max_traces_per_user,
-        .artificial_delay_ms = (uint64_t)((l->ingestion.artificial_delay_ns ? l->ingestion.artificial_delay_ns
-                                                                            : s->config->distributor.artificial_delay_ns) /
-                                          NS_PER_MS),
+        .artificial_delay_ms =
+            (uint64_t)((l->ingestion.artificial_delay_ns ? l->ingestion.artificial_delay_ns
+                                                         : s->config->distributor.artificial_delay_ns) /
+                       NS_PER_MS),
     };
     overrides_release(l);
 }
@@ -82,7 +85,8 @@ shutdown_asked(void *ctx)
 }
 
 static err
-find_live(void *ctx, slice tenant, const trace_id *id, struct span_batch *out, uint64_t *inspected_bytes, struct fault *f)
+find_live(void *ctx, slice tenant, const trace_id *id, struct span_batch *out, uint64_t *inspected_bytes,
+          struct fault *f)
 {
     struct server *s = ctx;
     struct ingester *ing = s->ingester;
@@ -112,7 +116,8 @@ reload_overrides(void *ctx)
     config_report_fini(&report);
 }
 
-/* --- start ------------------------------------------------------------------------------------------------ */
+/* --- start ------------------------------------------------------------------------------------------------
+ */
 
 static size_t
 core_count(void)
@@ -247,8 +252,8 @@ server_start(struct server *s, const struct config *c, const struct config_args 
     s->maintenance = maintenance_start("maintain", MAINTAIN_PERIOD_MS, maintain, s);
     TRY(open_receivers(s, f));
     if (overrides_period_ns(s->overrides) > 0) {
-        s->overrides_reload = maintenance_start("overrides", (uint64_t)(overrides_period_ns(s->overrides) / NS_PER_MS),
-                                                reload_overrides, s);
+        s->overrides_reload = maintenance_start(
+            "overrides", (uint64_t)(overrides_period_ns(s->overrides) / NS_PER_MS), reload_overrides, s);
     }
     s->state = SERVER_RUNNING;
     grpc_health_set(true);
@@ -262,7 +267,8 @@ out:
     return rc;
 }
 
-/* --- run and stop ------------------------------------------------------------------------------------------- */
+/* --- run and stop
+ * ------------------------------------------------------------------------------------------- */
 
 /* The log level of the configuration file as it is now; the rest of the file takes a restart. */
 static void
@@ -327,7 +333,8 @@ wait_shutdown_delay(const struct server *s)
 {
     int64_t ns = s->config->shutdown_delay_ns;
     if (ns > 0) {
-        nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)}, NULL);
+        nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)},
+                  NULL);
     }
 }
 

@@ -46,7 +46,8 @@ struct server {
 };
 
 /* Open ports, replay the WAL, open receivers. On an error everything is undone. */
-CHECKED err server_start(struct server *s, const struct config *c, const struct config_args *args, struct fault *f);
+CHECKED err server_start(struct server *s, const struct config *c, const struct config_args *args,
+                         struct fault *f);
 /* Serve until SIGTERM or SIGINT; handles SIGHUP and /shutdown meanwhile. */
 void server_wait(struct server *s);
 /* Stop in order: readiness, receivers, WAL, ports. */

@@ -551,6 +551,8 @@ enum config_write_mode { CONFIG_WRITE_CURRENT, CONFIG_WRITE_DIFF, CONFIG_WRITE_D
 /* YAML as /status/config shows it, without the leading "---"; secrets read <secret>. Diff has only what is
  * not the default ("{}\n" when nothing). */
 void config_write_yaml(const struct config *c, enum config_write_mode mode, struct buf *out);
+/* YAML that the writers here make (block style, no anchors), as JSON. */
+void config_yaml_to_json(slice yaml, struct buf *out);
 /* One tenant's limits in the same form, indented by `indent` spaces. For /status/runtime_config. */
 void config_write_limits(const struct tenant_limits *l, int indent, struct buf *out);
 /* docs/config.md. */

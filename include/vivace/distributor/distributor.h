@@ -1,8 +1,8 @@
 /* The distributor: what happens to a batch between its receiver and the ingester.
  *
  * Order (receivers.md section 7): count ingress bytes; nothing to do without spans; rate limit per tenant;
- * count; truncate long attributes; check ids; hand to the ingester. A batch is accepted or refused as a whole.
- * Threads: push from any worker; it waits for the WAL's write.
+ * count; truncate long attributes; check ids; hand to the ingester. A batch is accepted or refused as a
+ * whole. Threads: push from any worker; it waits for the WAL's write.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct distributor;
 
 /* A tenant's limits as the configuration and the overrides give them; 0 = off. */
 struct distributor_limits {
-    uint64_t rate_bytes;  /* token bucket: bytes per second and depth */
+    uint64_t rate_bytes; /* token bucket: bytes per second and depth */
     uint64_t burst_bytes;
     bool global_strategy; /* the rate is reported as the global one */
     bool retry_info;      /* a refused client is told when to come back */
@@ -40,12 +40,12 @@ struct distributor *distributor_create(const struct distributor_options *o);
 void distributor_destroy(struct distributor *d);
 
 struct distributor_push {
-    slice receiver;  /* "otlp/otlp_receiver" */
-    slice transport; /* "grpc", "http", ... */
-    slice tenant;    /* already checked */
+    slice receiver;           /* "otlp/otlp_receiver" */
+    slice transport;          /* "grpc", "http", ... */
+    slice tenant;             /* already checked */
     struct span_batch *batch; /* may be changed: attributes cut */
-    slice wire;      /* the batch as OTLP protobuf if that is how it came, else empty */
-    uint32_t retry_after_s; /* out: set when the client should be told to come back */
+    slice wire;               /* the batch as OTLP protobuf if that is how it came, else empty */
+    uint32_t retry_after_s;   /* out: set when the client should be told to come back */
 };
 
 /* ERR_INVALID (bad ids), ERR_LIMIT (rate limited), ERR_UNAVAILABLE (the disk or the memory budget is full, or

@@ -42,6 +42,6 @@ void frontend_handle_internal(void *ctx, struct http_request *r);
 
 /* The Tempo whose API this is, as clients gate features on it; and our own version. */
 #define FRONTEND_API_VERSION "3.0.3"
-#define VIVACE_VERSION "0.1.0"
+#define VIVACE_VERSION       "0.1.0"
 /* tempo_build_info = 1. */
 void frontend_register_build_info(void);

@@ -62,6 +62,9 @@ CHECKED err ingester_push(struct ingester *ing, struct ingester_push *p, struct 
 CHECKED err ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id,
                                 struct span_batch *out, uint64_t *inspected_bytes, struct fault *f);
 
+/* The tenant has pushed to this process, or has live spans in the WAL it replayed. */
+bool ingester_has_tenant(struct ingester *ing, slice tenant);
+
 /* Seal the head now (if it holds anything) and sync it: /flush. */
 CHECKED err ingester_flush(struct ingester *ing, struct fault *f);
 

@@ -1,7 +1,7 @@
 /* A trace put together from every place its spans lie.
  *
- * Sources are asked in order (live data, then blocks); spans sent twice (same id and kind) are kept once; the shared
- * span ids of Zipkin are taken apart. Whatever way the spans arrived, the answer is the same set.
+ * Sources are asked in order (live data, then blocks); spans sent twice (same id and kind) are kept once; the
+ * shared span ids of Zipkin are taken apart. Whatever way the spans arrived, the answer is the same set.
  * Source: api.md 1.1. Threads: worker threads; sources do I/O.
  */
 #pragma once
@@ -12,8 +12,8 @@
 struct trace_source {
     /* Append the trace's spans to `out` (bytes in its arena) and add what was read to *inspected_bytes.
      * ERR_NOT_FOUND when it has none. */
-    err (*find)(void *ctx, slice tenant, const trace_id *id, struct span_batch *out, uint64_t *inspected_bytes,
-                struct fault *f);
+    err (*find)(void *ctx, slice tenant, const trace_id *id, struct span_batch *out,
+                uint64_t *inspected_bytes, struct fault *f);
     void *ctx;
 };
 
@@ -23,7 +23,7 @@ struct trace_query {
     const slice *tenants; /* spans of all of them are put together */
     size_t tenant_count;
     trace_id id;
-    uint64_t max_bytes;   /* sum of the spans' OTLP sizes; 0 = no bound */
+    uint64_t max_bytes; /* sum of the spans' OTLP sizes; 0 = no bound */
     const _Atomic bool *cancelled;
     /* out */
     uint64_t inspected_bytes;
@@ -35,6 +35,6 @@ CHECKED err trace_find(struct trace_query *q, struct span_batch *out, struct fau
 
 /* Keep the first of spans with the same id and kind; the order stays. */
 void trace_drop_duplicates(struct span_batch *b);
-/* A SERVER span that shares its id with a CLIENT span (Zipkin) gets the smallest free number as id and the shared id as
- * parent; children of the shared id move under it. */
+/* A SERVER span that shares its id with a CLIENT span (Zipkin) gets the smallest free number as id and the
+ * shared id as parent; children of the shared id move under it. */
 void trace_split_shared_ids(struct span_batch *b);

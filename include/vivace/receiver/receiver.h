@@ -1,8 +1,8 @@
 /* The listening ports for spans: every receiver of the configuration.
  *
- * A request is taken apart on its loop as far as routing needs; decompression, decoding and the push run on the
- * worker pool; the answer goes back to the loop. A full pool answers RESOURCE_EXHAUSTED / 429 with a retry hint.
- * Wire behaviour: receivers.md. Threads: start and stop from the main thread.
+ * A request is taken apart on its loop as far as routing needs; decompression, decoding and the push run on
+ * the worker pool; the answer goes back to the loop. A full pool answers RESOURCE_EXHAUSTED / 429 with a
+ * retry hint. Wire behaviour: receivers.md. Threads: start and stop from the main thread.
  */
 #pragma once
 

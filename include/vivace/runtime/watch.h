@@ -1,10 +1,10 @@
 /* Descriptors watched by a loop, and work put off to the end of the loop's turn: what sockets are built on.
  *
- * A watch reports readiness (level-triggered) of a non-blocking descriptor; the owner reads and writes it with
- * ordinary system calls. Reads go into the loop's one buffer, so that an idle connection owns none.
- * Deferred work runs after the events of this turn and before the loop sleeps: that is where queued answers are
- * written (one writev for many) and where connections die, never inside their own callbacks.
- * Threads: everything here on the loop's own thread.
+ * A watch reports readiness (level-triggered) of a non-blocking descriptor; the owner reads and writes it
+ * with ordinary system calls. Reads go into the loop's one buffer, so that an idle connection owns none.
+ * Deferred work runs after the events of this turn and before the loop sleeps: that is where queued answers
+ * are written (one writev for many) and where connections die, never inside their own callbacks. Threads:
+ * everything here on the loop's own thread.
  */
 #pragma once
 

@@ -10,8 +10,9 @@
 
 #include "vivace/traceql/static.h"
 
-#define TQL_REGEX_BYTES_MAX (8u << 20) /* program and lazily built automaton of one pattern (RE2's default)  \
-                                        */
+#define TQL_REGEX_BYTES_MAX                                                                                  \
+    (8u << 20) /* program and lazily built automaton of one pattern (RE2's default)                          \
+                */
 
 enum tql_regex_kind {
     TQL_REGEX_LITERALS, /* equals one of `literals` */

@@ -34,7 +34,8 @@ setup(void **state)
     if (ingester_open(&o, &f, &ing) != OK) {
         return -1;
     }
-    d = distributor_create(&(struct distributor_options){.ingester = ing, .limits = give_limits, .retry_after_s = 5});
+    d = distributor_create(
+        &(struct distributor_options){.ingester = ing, .limits = give_limits, .retry_after_s = 5});
     return 0;
 }
 
@@ -83,7 +84,8 @@ make_batch(struct span_batch *b, int n, uint8_t trace, slice value)
 static err
 push(struct span_batch *b, struct fault *f, uint32_t *retry)
 {
-    struct distributor_push p = {.receiver = SL("otlp/otlp_receiver"), .transport = SL("grpc"), .tenant = SL("t1"), .batch = b};
+    struct distributor_push p = {
+        .receiver = SL("otlp/otlp_receiver"), .transport = SL("grpc"), .tenant = SL("t1"), .batch = b};
     err rc = distributor_push(d, &p, f);
     if (retry) {
         *retry = p.retry_after_s;
@@ -129,11 +131,13 @@ one_bad_id_refuses_the_whole_batch(void **state)
     memset(&b.spans[2].id, 0, sizeof b.spans[2].id);
     assert_int_equal(push(&b, &f, NULL), ERR_INVALID);
     assert_string_equal(f.msg, "span ids must be 64 bit and not all zero, received 0 bits");
-    assert_true(counter("tempo_discarded_spans_total", "reason,tenant", (slice[]){SL("invalid_span_id"), SL("t1")}) == 3);
+    assert_true(counter("tempo_discarded_spans_total", "reason,tenant",
+                        (slice[]){SL("invalid_span_id"), SL("t1")}) == 3);
     struct span_batch out;
     uint64_t inspected = 0;
     span_batch_init(&out, 0);
-    assert_int_equal(ingester_find_trace(ing, SL("t1"), &b.spans[0].trace, &out, &inspected, &f), ERR_NOT_FOUND);
+    assert_int_equal(ingester_find_trace(ing, SL("t1"), &b.spans[0].trace, &out, &inspected, &f),
+                     ERR_NOT_FOUND);
     f = (struct fault){0};
     make_batch(&b, 1, 0, SL("v"));
     assert_int_equal(push(&b, &f, NULL), ERR_INVALID);
@@ -157,8 +161,10 @@ a_rate_limit_speaks_tempos_words_and_says_when_to_come_back(void **state)
     limits.burst_bytes = n / 2;
     assert_int_equal(push(&b, &f, &retry), ERR_LIMIT);
     snprintf(want, sizeof want,
-             "RATE_LIMITED: batch size (%zu bytes) exceeds ingestion limit (local: %zu bytes/s, global: 0 bytes/s, burst: "
-             "%zu bytes) while adding %zu bytes for user t1. consider reducing batch size or increasing rate limit.",
+             "RATE_LIMITED: batch size (%zu bytes) exceeds ingestion limit (local: %zu bytes/s, global: 0 "
+             "bytes/s, burst: "
+             "%zu bytes) while adding %zu bytes for user t1. consider reducing batch size or increasing rate "
+             "limit.",
              n, n / 2, n / 2, n);
     assert_string_equal(f.msg, want);
     assert_int_equal(retry, 5);
@@ -171,7 +177,8 @@ a_rate_limit_speaks_tempos_words_and_says_when_to_come_back(void **state)
     assert_ok(push(&b, &f, &retry), &f);
     assert_int_equal(push(&b, &f, &retry), ERR_LIMIT);
     snprintf(want, sizeof want,
-             "RATE_LIMITED: ingestion rate limit (local: %zu bytes/s, global: 0 bytes/s, burst: %zu bytes) exceeded while "
+             "RATE_LIMITED: ingestion rate limit (local: %zu bytes/s, global: 0 bytes/s, burst: %zu bytes) "
+             "exceeded while "
              "adding %zu bytes for user t1. consider increasing the limit or reducing ingestion rate.",
              n, n + 1, n);
     assert_string_equal(f.msg, want);
@@ -202,8 +209,10 @@ long_attributes_are_cut_in_bytes_and_stored_cut(void **state)
     assert_ok(ingester_find_trace(ing, SL("t1"), &b.spans[0].trace, &out, &inspected, &f), &f);
     assert_int_equal(out.attrs[out.spans[0].attrs.at].n, 2048);
     assert_int_equal(out.attrs[out.resources[0].attrs.at].key_n, 2048);
-    assert_true(counter("tempo_distributor_attributes_truncated_total", "tenant,scope", (slice[]){SL("t1"), SL("span")}) == 2);
-    assert_true(counter("tempo_distributor_attributes_truncated_total", "tenant,scope", (slice[]){SL("t1"), SL("resource")}) == 1);
+    assert_true(counter("tempo_distributor_attributes_truncated_total", "tenant,scope",
+                        (slice[]){SL("t1"), SL("span")}) == 2);
+    assert_true(counter("tempo_distributor_attributes_truncated_total", "tenant,scope",
+                        (slice[]){SL("t1"), SL("resource")}) == 1);
     span_batch_fini(&out);
     span_batch_fini(&b);
 }

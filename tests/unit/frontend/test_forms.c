@@ -1,8 +1,8 @@
 /* Parameters as clients encode them, Accept as Tempo reads it, and the form for language models. */
-#include "test.h"
-
 #include "api.h"
 #include "llm.h"
+#include "test.h"
+
 #include "vivace/codec/otlp.h"
 
 static void
@@ -53,13 +53,17 @@ static void
 language_models_get_flat_attributes_and_hex_ids(void **state)
 {
     (void)state;
-    static const char body[] =
-        "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"shop\"}},"
-        "{\"key\":\"pid\",\"value\":{\"intValue\":\"7\"}}]},\"scopeSpans\":[{\"scope\":{\"name\":\"lib\"},\"spans\":[{"
-        "\"traceId\":\"0102030405060708090a0b0c0d0e0f10\",\"spanId\":\"0000000000000001\",\"name\":\"op\",\"kind\":2,"
-        "\"startTimeUnixNano\":\"1000000\",\"endTimeUnixNano\":\"3500000\",\"attributes\":[{\"key\":\"z\",\"value\":{\"arrayValue\":"
-        "{\"values\":[{\"intValue\":\"1\"},{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":{\"boolValue\":true}}]}}]}}},"
-        "{\"key\":\"a\",\"value\":{\"bytesValue\":\"AQI=\"}}]}]}]}]}";
+    static const char body[] = "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\","
+                               "\"value\":{\"stringValue\":\"shop\"}},"
+                               "{\"key\":\"pid\",\"value\":{\"intValue\":\"7\"}}]},\"scopeSpans\":[{"
+                               "\"scope\":{\"name\":\"lib\"},\"spans\":[{"
+                               "\"traceId\":\"0102030405060708090a0b0c0d0e0f10\",\"spanId\":"
+                               "\"0000000000000001\",\"name\":\"op\",\"kind\":2,"
+                               "\"startTimeUnixNano\":\"1000000\",\"endTimeUnixNano\":\"3500000\","
+                               "\"attributes\":[{\"key\":\"z\",\"value\":{\"arrayValue\":"
+                               "{\"values\":[{\"intValue\":\"1\"},{\"kvlistValue\":{\"values\":[{\"key\":"
+                               "\"k\",\"value\":{\"boolValue\":true}}]}}]}}},"
+                               "{\"key\":\"a\",\"value\":{\"bytesValue\":\"AQI=\"}}]}]}]}]}";
     struct span_batch b;
     struct buf out;
     struct fault f = {0};
@@ -67,13 +71,15 @@ language_models_get_flat_attributes_and_hex_ids(void **state)
     buf_init(&out, 10000);
     assert_ok(otlp_json_decode(slice_cstr(body), &b, &f), &f);
     assert_int_equal(llm_write_trace(&b, 42, &out), OK);
-    assert_slice_equal(
-        buf_slice(&out),
-        "{\"trace\":{\"traceId\":\"0102030405060708090a0b0c0d0e0f10\",\"services\":[{\"serviceName\":\"shop\",\"resource\":{"
-        "\"pid\":7},\"scopes\":[{\"name\":\"lib\",\"version\":\"\",\"spans\":[{\"spanId\":\"0000000000000001\",\"name\":\"op\","
-        "\"kind\":\"SPAN_KIND_SERVER\",\"startTimeUnixNano\":\"1000000\",\"endTimeUnixNano\":\"3500000\",\"durationMs\":2.5,"
-        "\"attributes\":{\"a\":\"0102\",\"z\":[1,{\"k\":true}]},\"status\":{\"code\":\"STATUS_CODE_UNSET\",\"message\":\"\"}}]}]}]},"
-        "\"metrics\":{\"inspectedBytes\":42}}");
+    assert_slice_equal(buf_slice(&out), "{\"trace\":{\"traceId\":\"0102030405060708090a0b0c0d0e0f10\","
+                                        "\"services\":[{\"serviceName\":\"shop\",\"resource\":{"
+                                        "\"pid\":7},\"scopes\":[{\"name\":\"lib\",\"version\":\"\",\"spans\":"
+                                        "[{\"spanId\":\"0000000000000001\",\"name\":\"op\","
+                                        "\"kind\":\"SPAN_KIND_SERVER\",\"startTimeUnixNano\":\"1000000\","
+                                        "\"endTimeUnixNano\":\"3500000\",\"durationMs\":2.5,"
+                                        "\"attributes\":{\"a\":\"0102\",\"z\":[1,{\"k\":true}]},\"status\":{"
+                                        "\"code\":\"STATUS_CODE_UNSET\",\"message\":\"\"}}]}]}]},"
+                                        "\"metrics\":{\"inspectedBytes\":42}}");
     buf_fini(&out);
     span_batch_fini(&b);
 }

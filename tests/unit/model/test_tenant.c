@@ -28,7 +28,8 @@ a_write_names_exactly_one_tenant(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         slice got = SL_EMPTY;
         struct fault f = {0};
-        assert_int_equal(tenant_for_write(true, slice_cstr(rows[i].header), rows[i].count, &got, &f), rows[i].rc);
+        assert_int_equal(tenant_for_write(true, slice_cstr(rows[i].header), rows[i].count, &got, &f),
+                         rows[i].rc);
         assert_slice_equal(rows[i].rc == OK ? got : slice_cstr(f.msg), rows[i].text);
         assert_int_equal(tenant_for_write(false, slice_cstr(rows[i].header), rows[i].count, &got, &f), OK);
         assert_slice_equal(got, "single-tenant");

@@ -39,10 +39,10 @@ zipkins_shared_ids_are_taken_apart(void **state)
     (void)state;
     struct span_batch b;
     span_batch_init(&b, 0);
-    add(&b, 9, 0, 2);    /* root server */
-    add(&b, 0xa, 9, 3);  /* client */
-    add(&b, 0xa, 9, 2);  /* the server side of the same call */
-    add(&b, 1, 0xa, 1);  /* its child, which also uses up the number 1 */
+    add(&b, 9, 0, 2);   /* root server */
+    add(&b, 0xa, 9, 3); /* client */
+    add(&b, 0xa, 9, 2); /* the server side of the same call */
+    add(&b, 1, 0xa, 1); /* its child, which also uses up the number 1 */
     trace_split_shared_ids(&b);
     assert_int_equal(b.spans[1].id.b[7], 0xa);
     assert_int_equal(b.spans[2].id.b[7], 2);

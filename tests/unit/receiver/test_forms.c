@@ -1,8 +1,8 @@
 /* The wire forms of refusals, and CORS. */
-#include "test.h"
-
 #include "cors.h"
 #include "rpc_status.h"
+#include "test.h"
+
 #include "vivace/codec/wire.h"
 
 static void
@@ -12,14 +12,16 @@ a_refusal_carries_retry_info_in_both_encodings(void **state)
     struct buf out;
     buf_init(&out, 1000);
     rpc_status_write_json(&out, 8, SL("slow \"down\""), 5);
-    assert_slice_equal(buf_slice(&out), "{\"code\":8,\"message\":\"slow \\\"down\\\"\",\"details\":[{\"@type\":"
-                                        "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"5s\"}]}");
+    assert_slice_equal(buf_slice(&out),
+                       "{\"code\":8,\"message\":\"slow \\\"down\\\"\",\"details\":[{\"@type\":"
+                       "\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"5s\"}]}");
     buf_clear(&out);
     rpc_status_write_json(&out, 3, SL("bad"), 0);
     assert_slice_equal(buf_slice(&out), "{\"code\":3,\"message\":\"bad\"}");
     buf_clear(&out);
     rpc_status_encode(&out, 8, SL("x"), 5);
-    static const char want[] = "\x08\x08\x12\x01x\x1a\x30\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x04\x0a\x02\x08\x05";
+    static const char want[] =
+        "\x08\x08\x12\x01x\x1a\x30\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x04\x0a\x02\x08\x05";
     assert_int_equal(out.n, sizeof want - 1);
     assert_memory_equal(out.p, want, sizeof want - 1);
     buf_fini(&out);
