@@ -6,6 +6,7 @@
 #include "vivace/base/budget.h"
 #include "vivace/base/buf.h"
 #include "vivace/base/must.h"
+#include "vivace/net/http.h"
 
 #include <stdlib.h>
 
