@@ -120,6 +120,9 @@ place_tcp(slice address, struct fault *f, struct place *at)
                      gai_strerror(gai));
     }
     const struct addrinfo *one = choose_address(all, family);
+    if (one == NULL) {
+        return FAULT(f, ERR_INVALID, "listen %s %.*s: no address", at->network, SL_FMT(address));
+    }
     memcpy(&at->sa, one->ai_addr, one->ai_addrlen);
     at->sa_n = one->ai_addrlen;
     freeaddrinfo(all);
