@@ -47,10 +47,17 @@ table_set_defaults(const struct table *t, void *base, struct arena *a)
     walk_init(&w, t, base);
     w.skip_alias = true;
     for (enum walk_event e; (e = walk_next(&w)) != WALK_END;) {
-        if (e == WALK_FIELD && w.field->def && !w.open) {
+        if (e != WALK_FIELD || !w.field->def || w.open) {
+            continue;
+        }
+        uint8_t type = w.field->type;
+        if (type == FIELD_STRING || type == FIELD_SECRET || type == FIELD_URL) {
+            *(const char **)w.at =
+                w.field->def; /* the row outlives every configuration: no copy that could be refused */
+        } else {
             const char *why = NULL;
             bool ok = value_set(w.field, w.at, slice_cstr(w.field->def), a, &why);
-            MUST(ok);
+            MUST(ok); /* lists have defaults at the top only, where the arena is still empty */
         }
     }
 }
@@ -77,6 +84,12 @@ find_row(const struct table *t, slice key, char **base)
     return NULL;
 }
 
+static void
+too_large(struct applying *ap, const struct yaml_node *n)
+{
+    report_add(ap->l->report, CONFIG_ERROR, ap->l->name, n, "%s: too large", ap->path);
+}
+
 static const char *
 kind_name(const struct yaml_node *n)
 {
@@ -96,6 +109,10 @@ apply_strings(struct applying *ap, const struct field *f, void *at, const struct
 {
     struct config_strings s = {.v = n->count ? arena_new_array(ap->l->values, const char *, n->count) : NULL};
     struct config_floats d = {.v = n->count ? arena_new_array(ap->l->values, double, n->count) : NULL};
+    if (n->count > 0 && (!s.v || !d.v)) {
+        too_large(ap, n);
+        return;
+    }
     for (size_t i = 0; i < n->count; i++) {
         const struct yaml_node *item = n->items[i];
         if (item->kind != YAML_SCALAR) {
@@ -130,8 +147,14 @@ apply_pairs(struct applying *ap, void *at, const struct yaml_node *n)
             wrong_kind(ap, v, "a map of single values");
             return;
         }
-        m.v[i].key = arena_cstr(ap->l->values, n->pairs[i].key->text);
-        m.v[i].value = arena_cstr(ap->l->values, yaml_is_null(v) ? SL_EMPTY : v->text);
+        if (m.v) {
+            m.v[i].key = arena_cstr(ap->l->values, n->pairs[i].key->text);
+            m.v[i].value = arena_cstr(ap->l->values, yaml_is_null(v) ? SL_EMPTY : v->text);
+        }
+        if (!m.v || !m.v[i].key || !m.v[i].value) {
+            too_large(ap, v);
+            return;
+        }
     }
     m.n = n->count;
     memcpy(at, &m, sizeof m);
@@ -204,7 +227,11 @@ enter_list(struct applying *ap, const struct field *f, char *at, const struct ya
         return;
     }
     struct yaml_list l = {.v = n->count ? arena_calloc(ap->l->values, n->count, f->sub->size) : NULL};
-    l.n = l.v ? n->count : 0;
+    if (n->count > 0 && !l.v) {
+        too_large(ap, n);
+        return;
+    }
+    l.n = n->count;
     for (size_t i = 0; i < l.n; i++) {
         table_set_defaults(f->sub, (char *)l.v + i * f->sub->size, ap->l->values);
     }

@@ -246,6 +246,10 @@ on_scalar(struct builder *b, const yaml_event_t *e)
         fail(b, n->line, n->column, "text must not hold a NUL byte");
         return;
     }
+    if (e->data.scalar.length > 0 && !n->text.p) {
+        fail(b, n->line, n->column, "file too large");
+        return;
+    }
     anchor_set(b, e->data.scalar.anchor, n);
     place(b, n);
 }

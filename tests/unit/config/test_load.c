@@ -348,6 +348,52 @@ anchors_and_merge_keys_work_and_bombs_do_not(void **state)
     assert_message(deep, CONFIG_ERROR, "tempo.yaml:1:49: nested too deeply");
 }
 
+/* Small files whose values would need hundreds of megabytes. */
+static void
+values_that_multiply_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *item, *tail;
+        int count;
+        bool keyed;
+    } rows[] = {
+        {"storage: {trace: {s3: {tags: {", "*big, ", "}}}}\n", 200, true},
+        {"query_frontend: {url_deny_list: [", "*big, ", "]}\n", 200, false},
+        {"metrics_generator: {storage: {remote_write: [", "{name: *big}, ", "]}}\n", 200, false},
+        {"metrics_generator: {storage: {remote_write: [", "{}, ", "]}}\n", 90000, false},
+        {"metrics_generator: {storage: {remote_write: [", "{}, ", "]}}\n", 130000, false},
+        {"metrics_generator: {storage: {remote_write: [", "{}, ", "]}}\n", 190000, false},
+        {"distributor: {receivers: {otlp: {protocols: {grpc: {endpoint: ':1', tls: {cipher_suites: [",
+         "*big, ", "]}}}}}}\n", 200, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf text;
+        buf_init(&text, CONFIG_FILE_MAX);
+        (void)buf_append_cstr(&text, "big: &big ");
+        for (int k = 0; k < 1 << 20; k++) {
+            (void)buf_append_byte(&text, 'x');
+        }
+        (void)buf_append_byte(&text, '\n');
+        (void)buf_append_cstr(&text, rows[i].head);
+        for (int k = 0; k < rows[i].count; k++) {
+            if (rows[i].keyed) {
+                (void)buf_printf(&text, "k%d: ", k);
+            }
+            (void)buf_append_cstr(&text, rows[i].item);
+        }
+        (void)buf_append_cstr(&text, rows[i].tail);
+        assert_false(text.failed);
+        struct config_report r;
+        struct config *c = NULL;
+        config_report_init(&r);
+        assert_int_equal(config_load_text(buf_slice(&text), "t.yaml", NULL, &r, NULL, &c), ERR_INVALID);
+        assert_null(c);
+        config_report_fini(&r);
+        buf_fini(&text);
+    }
+}
+
 static void
 messages_are_bounded_and_errors_are_not_lost_behind_warnings(void **state)
 {
@@ -446,6 +492,7 @@ main(void)
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
         cmocka_unit_test(receivers_follow_the_collectors_rules),
         cmocka_unit_test(anchors_and_merge_keys_work_and_bombs_do_not),
+        cmocka_unit_test(values_that_multiply_are_refused),
         cmocka_unit_test(messages_are_bounded_and_errors_are_not_lost_behind_warnings),
         cmocka_unit_test(variables_are_expanded_only_when_asked),
         cmocka_unit_test(a_missing_file_is_named_in_tempos_words),
