@@ -2,8 +2,8 @@
  *
  *   slots (u32, open addressing) -> traces[] -> chunks[] of three record numbers, linked -> records[]
  *
- * Everything is an index into a growing array: 36 bytes a trace and 4..8 for its slot, 16 a chunk, 12 a
- * record. Chunk and record 0 are never used: 0 means none. */
+ * Everything is an index into a growing array: 32 bytes a trace and 5..11 for its
+ * slot, 16 a chunk, 12 a record. Chunk and record 0 are never used: 0 means none. */
 #include "wal_priv.h"
 
 #include "vivace/base/mem.h"
@@ -91,12 +91,12 @@ take_bytes(struct wal_memindex *ix, size_t n)
     return OK;
 }
 
-/* The new capacity for `want` elements, paid for; 0 when refused. By half again: the arrays are the memory.
- */
+/* The new capacity for `want` elements, paid for; 0 when refused. By half again while small, by an eighth
+ * after: what is reserved and not used yet is memory too, and a large realloc only moves pages. */
 static size_t
 new_cap(struct wal_memindex *ix, size_t cap, size_t want, size_t size)
 {
-    size_t to = cap + cap / 2 + 256;
+    size_t to = cap + (cap < 32768 ? cap / 2 : cap / 8) + 256;
     if (to < want) {
         to = want;
     }
