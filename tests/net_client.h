@@ -25,7 +25,6 @@ struct server {
 };
 
 struct later {
-    pthread_t id;
     struct server *s;
     struct http_request *r;
 };
@@ -53,8 +52,9 @@ server_handle(void *ctx, struct http_request *r)
     if (slice_eq(r->path, SL("/later"))) {
         struct later *l = calloc(1, sizeof *l);
         *l = (struct later){.s = s, .r = r};
-        pthread_create(&l->id, NULL, answer_from_a_thread, l);
-        pthread_detach(l->id);
+        pthread_t id;
+        pthread_create(&id, NULL, answer_from_a_thread, l);
+        pthread_detach(id);
     } else if (slice_eq(r->path, SL("/big"))) {
         struct bytes *b = bytes_create((size_t)8 << 20);
         memset(b->p, 'b', b->n);

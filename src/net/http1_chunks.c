@@ -80,13 +80,14 @@ on_trailer(struct http1_chunks *c, uint8_t byte)
         return BAD;
     }
     if (byte == '\r') {
-        return TRAIL_LF;
+        return c->line_empty || c->in_value ? TRAIL_LF : BAD;
     }
-    if (!is_text(byte) || (c->line_empty && (byte == ' ' || byte == '\t'))) {
-        return BAD; /* a folded line as well */
+    if (c->in_value) {
+        return is_text(byte) ? TRAILER : BAD;
     }
+    c->in_value = byte == ':' && !c->line_empty;
     c->line_empty = false;
-    return TRAILER;
+    return c->in_value || http1_is_token(byte) ? TRAILER : BAD;
 }
 
 static uint8_t
@@ -99,6 +100,7 @@ on_trail_lf(struct http1_chunks *c, uint8_t byte)
         return DONE;
     }
     c->line_empty = true;
+    c->in_value = false;
     return TRAILER;
 }
 

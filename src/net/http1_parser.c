@@ -30,6 +30,12 @@ classes_fill(void)
     }
 }
 
+bool
+http1_is_token(uint8_t c)
+{
+    return classes[c] & T;
+}
+
 static bool
 all_are(slice s, uint8_t kind)
 {

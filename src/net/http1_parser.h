@@ -49,6 +49,9 @@ struct http1_refusal {
 CHECKED bool http1_parse_head(uint8_t *p, size_t n, size_t header_count_max, struct arena *a,
                               struct http1_head *ret, struct http1_refusal *ret_why);
 
+/* May the byte stand in a method or a header's name? */
+bool http1_is_token(uint8_t c);
+
 /* --- a chunked body --- */
 
 #define HTTP1_CHUNK_DIGITS_MAX 16   /* hex digits of a chunk size */
@@ -61,6 +64,7 @@ struct http1_chunks {
     uint64_t left; /* bytes of the chunk's data to come */
     uint32_t ext, trailer;
     bool line_empty; /* the trailer line has no bytes yet */
+    bool in_value;   /* behind its colon */
 };
 
 enum http1_chunk { CHUNK_MORE, CHUNK_DATA, CHUNK_END, CHUNK_BAD };

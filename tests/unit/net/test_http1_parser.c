@@ -277,6 +277,9 @@ chunked_bodies_are_read_strictly_in_any_pieces(void **state)
         {"5;a\nb\r\nhello\r\n0\r\n\r\n", NULL, 0},
         {"5\r\nhello\r\n0\r\nA: b\n\r\n", NULL, 0},
         {"5\r\nhello\r\n0\r\n A: b\r\n\r\n", NULL, 0},
+        {"0\r\nA: b\r\nnocolon\r\n\r\n", NULL, 0},
+        {"0\r\nA : b\r\n\r\n", NULL, 0},
+        {"0\r\n: b\r\n\r\n", NULL, 0},
         {"10000000000000000\r\n", NULL, 0},
         {"00000000000000005\r\nhello\r\n0\r\n\r\n", NULL, 0},
     };
@@ -308,7 +311,7 @@ chunk_extensions_and_trailers_have_an_end(void **state)
     for (int trailer = 0; trailer < 2; trailer++) {
         struct http1_chunks c;
         http1_chunks_init(&c);
-        slice in = trailer ? SL("0\r\n") : SL("1;"), data;
+        slice in = trailer ? SL("0\r\na:") : SL("1;"), data;
         assert_int_equal(http1_chunks_next(&c, &in, &data), CHUNK_MORE);
         size_t fed = 0;
         enum http1_chunk last = CHUNK_MORE;
