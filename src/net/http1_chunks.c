@@ -3,7 +3,8 @@
 /* The chunked coding, a byte at a time outside the data and in one go inside it (RFC 9112, 7.1). */
 enum {
     SIZE,     /* hex digits */
-    EXT,      /* after ';' */
+    EXT_NAME, /* after ';': a name must begin */
+    EXT,      /* the rest of it */
     SIZE_LF,  /* after the CR of the size line */
     DATA,     /* `left` bytes */
     DATA_CR,  /* then CR */
@@ -51,7 +52,7 @@ on_size(struct http1_chunks *c, uint8_t byte)
     if (c->digits == 0) {
         return BAD;
     }
-    return byte == ';' ? EXT : byte == '\r' ? SIZE_LF : BAD;
+    return byte == ';' ? EXT_NAME : byte == '\r' ? SIZE_LF : BAD;
 }
 
 static uint8_t
@@ -60,7 +61,10 @@ on_ext(struct http1_chunks *c, uint8_t byte)
     if (byte == '\r') {
         return SIZE_LF;
     }
-    return is_text(byte) && ++c->ext <= HTTP1_CHUNK_EXT_MAX ? EXT : BAD;
+    if (!is_text(byte) || ++c->ext > HTTP1_CHUNK_EXT_MAX) {
+        return BAD;
+    }
+    return byte == ';' ? EXT_NAME : EXT;
 }
 
 static uint8_t
@@ -110,6 +114,8 @@ on_byte(struct http1_chunks *c, uint8_t byte)
     switch (c->state) {
     case SIZE:
         return on_size(c, byte);
+    case EXT_NAME:
+        return http1_is_token(byte) ? on_ext(c, byte) : BAD;
     case EXT:
         return on_ext(c, byte);
     case SIZE_LF:

@@ -280,6 +280,8 @@ chunked_bodies_are_read_strictly_in_any_pieces(void **state)
         {"0\r\nA: b\r\nnocolon\r\n\r\n", NULL, 0},
         {"0\r\nA : b\r\n\r\n", NULL, 0},
         {"0\r\n: b\r\n\r\n", NULL, 0},
+        {"5;\r\nhello\r\n0\r\n\r\n", NULL, 0},
+        {"5;a;;b\r\nhello\r\n0\r\n\r\n", NULL, 0},
         {"10000000000000000\r\n", NULL, 0},
         {"00000000000000005\r\nhello\r\n0\r\n\r\n", NULL, 0},
     };
