@@ -16,11 +16,12 @@
 
 #include <stdio.h>
 
-#define HTTP1_MAGIC         0x68747031u
-#define HTTP1_ANSWER_MAX    ((size_t)256 << 10) /* an answer's head: our own headers */
-#define HTTP1_BODY_FIRST    ((size_t)16 << 10)  /* first reservation for a body that comes in pieces */
-#define HTTP1_PIPELINED_MAX ((size_t)256 << 10) /* what may be read before a pause takes effect, and a head  \
-                                                 */
+#define HTTP1_MAGIC      0x68747031u
+#define HTTP1_ANSWER_MAX ((size_t)256 << 10) /* an answer's head: our own headers */
+#define HTTP1_BODY_FIRST ((size_t)16 << 10)  /* first reservation for a body that comes in pieces */
+#define HTTP1_PIPELINED_MAX                                                                                  \
+    ((size_t)256 << 10) /* what may be read before a pause takes effect, and a head                          \
+                         */
 
 enum http1_at {
     AT_HEAD,   /* idle, or a head is coming */
@@ -228,6 +229,7 @@ static bool
 http1_body_room(struct http1 *h, size_t n)
 {
     struct buf *b = &h->body;
+    MUST(h->x != NULL);
     if (n <= b->cap - b->n) {
         return true;
     }
@@ -353,6 +355,7 @@ http1_head_complete(struct http1 *h, slice *in, size_t n)
     h->x = exchange_create(conn_loop(h->conn), &http1_ops, h, h->o->budget);
     h->x->reserved = cost;
     uint8_t *block = arena_alloc(&h->x->arena, n);
+    MUST(block != NULL && in->p != NULL);
     memcpy(block, in->p, n);
     *in = slice_sub(*in, n, in->n);
     struct http1_head head;

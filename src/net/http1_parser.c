@@ -1,5 +1,7 @@
 #include "http1_parser.h"
 
+#include "vivace/base/must.h"
+
 /* What a byte may be. */
 enum {
     T = 1, /* token (names, methods) */
@@ -214,6 +216,7 @@ static bool
 parse_header(slice line, uint8_t *base, struct http_header *ret, struct http1_refusal *why)
 {
     size_t colon = 0;
+    MUST(line.p != NULL);                   /* the scan has counted it */
     uint8_t *name = base + (line.p - base); /* the same bytes, writable */
     while (colon < line.n && (classes[line.p[colon]] & T)) {
         uint8_t c = name[colon];
@@ -293,6 +296,7 @@ static size_t
 count_lines(slice s)
 {
     size_t lines = 0;
+    MUST(s.p != NULL);
     for (size_t i = 0; i < s.n; i++) {
         lines += s.p[i] == '\n' ? 1 : 0;
     }

@@ -98,7 +98,7 @@ choose_address(const struct addrinfo *all, int family)
 static err
 place_tcp(slice address, struct fault *f, struct place *at)
 {
-    char host[256], port[32];
+    char host[256] = "", port[32] = "";
     err rc = split_address(address, f, host, port);
     if (rc != OK) {
         return rc;

@@ -202,7 +202,9 @@ listener_own_options(struct http_listener *l, const struct http_listener_options
     l->o.network = own_string(o->network);
     l->o.address = own_string(o->address);
     struct loop **loops = mem_new_array(struct loop *, o->loop_count);
-    memcpy(loops, o->loops, o->loop_count * sizeof *loops);
+    for (size_t i = 0; i < o->loop_count; i++) {
+        loops[i] = o->loops[i];
+    }
     l->o.loops = loops;
 }
 
