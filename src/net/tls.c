@@ -251,6 +251,9 @@ set_curves(SSL_CTX *ctx, const struct tls_options *o, struct fault *f)
     slice rest = slice_cstr(o->curves);
     while (rest.p) {
         slice one = slice_trim(slice_cut(&rest, ','));
+        if (one.n == 0 || !one.p) {
+            continue;
+        }
         slice bare = slice_starts_with(one, SL("Curve")) ? slice_sub(one, 5, one.n) : one;
         size_t i = 0;
         while (i < sizeof table / sizeof table[0] && !slice_eq(bare, table[i].name) &&
@@ -259,7 +262,7 @@ set_curves(SSL_CTX *ctx, const struct tls_options *o, struct fault *f)
         }
         if (i < sizeof table / sizeof table[0]) {
             buf_printf(&list, "%s%.*s", list.n ? ":" : "", SL_FMT(table[i].ours));
-        } else if (one.n) {
+        } else {
             LOG_W("tls: curve is not available, skipped", LOG_STR("curve", one));
         }
     }
