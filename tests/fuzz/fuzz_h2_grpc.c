@@ -1,6 +1,7 @@
-/* Bytes from a client into an HTTP/2 session with a gRPC service and an HTTP handler behind it. The first byte of
- * the input chooses: bit 0 puts a valid preface and SETTINGS before the rest, bit 1 feeds byte by byte, bit 2 makes
- * the memory budget small, bit 3 leaves answers for later (bit 4: before the connection is gone). */
+/* Bytes from a client into an HTTP/2 session with a gRPC service and an HTTP handler behind it. The first
+ * byte of the input chooses: bit 0 puts a valid preface and SETTINGS before the rest, bit 1 feeds byte by
+ * byte, bit 2 makes the memory budget small, bit 3 leaves answers for later (bit 4: before the connection is
+ * gone). */
 #include "unit/net/h2_fake.h"
 
 #include <stdlib.h>
