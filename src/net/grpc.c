@@ -27,7 +27,7 @@ content_type_take(struct grpc_call_state *c, slice v)
         return false;
     }
     slice rest = slice_sub(v, base.n, v.n);
-    if (rest.n == 0) {
+    if (rest.n == 0 || !rest.p) {
         return true;
     }
     if (rest.p[0] != '+' && rest.p[0] != ';') {
@@ -355,16 +355,16 @@ decompress(struct grpc_call_state *c, struct fault *f)
 }
 
 err
-grpc_call_message(struct grpc_call *pub, struct fault *f, struct bytes **ret)
+grpc_call_message(struct grpc_call *c, struct fault *f, struct bytes **ret)
 {
-    struct grpc_call_state *c = (struct grpc_call_state *)(void *)pub;
-    MUST(c->magic == GRPC_CALL_MAGIC);
-    if (c->packed) {
-        err rc = decompress(c, f);
+    struct grpc_call_state *st = (struct grpc_call_state *)(void *)c;
+    MUST(st->magic == GRPC_CALL_MAGIC);
+    if (st->packed) {
+        err rc = decompress(st, f);
         if (rc != OK) {
             return rc;
         }
     }
-    *ret = c->message;
+    *ret = st->message;
     return OK;
 }

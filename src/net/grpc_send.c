@@ -230,22 +230,22 @@ compress_message(enum codec_kind kind, struct bytes **m)
 }
 
 void
-grpc_send_later(struct grpc_call *pub, struct bytes *message)
+grpc_send_later(struct grpc_call *c, struct bytes *message)
 {
-    struct grpc_call_state *c = state_of(pub);
-    if (atomic_load_explicit(&pub->cancelled, memory_order_relaxed)) {
+    struct grpc_call_state *st = state_of(c);
+    if (atomic_load_explicit(&c->cancelled, memory_order_relaxed)) {
         bytes_unref(message);
         return;
     }
-    uint8_t flag = compress_message(c->codec, &message);
+    uint8_t flag = compress_message(st->codec, &message);
     size_t n = message ? message->n : 0;
-    size_t queued = grpc_queued(pub);
+    size_t queued = grpc_queued(c);
     bool full = queued > 0 && n > GRPC_QUEUED_MAX - (queued < GRPC_QUEUED_MAX ? queued : GRPC_QUEUED_MAX);
-    struct budget *budget = c->x->budget;
+    struct budget *budget = st->x->budget;
     if (full || n > UINT32_MAX || (budget && budget_reserve(budget, n) != OK)) {
         bytes_unref(message);
-        atomic_store_explicit(&pub->cancelled, true, memory_order_relaxed);
-        push_end(c, GRPC_ITEM_ABORT, GRPC_RESOURCE_EXHAUSTED,
+        atomic_store_explicit(&c->cancelled, true, memory_order_relaxed);
+        push_end(st, GRPC_ITEM_ABORT, GRPC_RESOURCE_EXHAUSTED,
                  full ? SL("the client reads too slowly, its answer is not kept any longer")
                       : SL("the server is short of memory for the answer, try again later"),
                  SL_EMPTY);
@@ -259,36 +259,36 @@ grpc_send_later(struct grpc_call *pub, struct bytes *message)
     for (size_t i = 0; i < 4; i++) {
         it->out.prefix[1 + i] = (uint8_t)(n >> (24 - 8 * i));
     }
-    atomic_fetch_add_explicit(&c->queued, n + 5, memory_order_relaxed);
-    push(c, it);
+    atomic_fetch_add_explicit(&st->queued, n + 5, memory_order_relaxed);
+    push(st, it);
 }
 
 size_t
-grpc_queued(const struct grpc_call *pub)
+grpc_queued(const struct grpc_call *c)
 {
-    const struct grpc_call_state *c = (const struct grpc_call_state *)(const void *)pub;
-    if (atomic_load_explicit(&pub->cancelled, memory_order_relaxed)) {
+    const struct grpc_call_state *st = (const struct grpc_call_state *)(const void *)c;
+    if (atomic_load_explicit(&c->cancelled, memory_order_relaxed)) {
         return 0;
     }
-    return atomic_load_explicit(&c->queued, memory_order_relaxed);
+    return atomic_load_explicit(&st->queued, memory_order_relaxed);
 }
 
 void
-grpc_finish_later(struct grpc_call *pub, enum grpc_status status, slice text, slice details)
+grpc_finish_later(struct grpc_call *c, enum grpc_status status, slice text, slice details)
 {
-    push_end(state_of(pub), GRPC_ITEM_FINISH, status, text, details);
+    push_end(state_of(c), GRPC_ITEM_FINISH, status, text, details);
 }
 
 void
-grpc_reply_later(struct grpc_call *pub, struct bytes *message)
+grpc_reply_later(struct grpc_call *c, struct bytes *message)
 {
-    grpc_send_later(pub, message);
-    grpc_finish_later(pub, GRPC_OK, SL_EMPTY, SL_EMPTY);
+    grpc_send_later(c, message);
+    grpc_finish_later(c, GRPC_OK, SL_EMPTY, SL_EMPTY);
 }
 
 void
-grpc_refuse_later(struct grpc_call *pub, err code, const struct fault *f)
+grpc_refuse_later(struct grpc_call *c, err code, const struct fault *f)
 {
     enum grpc_status status = code == ERR_LIMIT ? GRPC_RESOURCE_EXHAUSTED : GRPC_INTERNAL;
-    grpc_finish_later(pub, status, slice_cstr(f->msg), SL_EMPTY);
+    grpc_finish_later(c, status, slice_cstr(f->msg), SL_EMPTY);
 }

@@ -3,7 +3,6 @@
  * loop_*. */
 #pragma once
 
-
 #include "vivace/base/budget.h"
 #include "vivace/base/buf.h"
 #include "vivace/base/must.h"
