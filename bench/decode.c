@@ -107,7 +107,7 @@ static double
 median(uint64_t *v, size_t n)
 {
     qsort(v, n, sizeof *v, by_value);
-    return (double)v[n / 2];
+    return (double)v[n >> 1];
 }
 
 static void
