@@ -185,7 +185,7 @@ test('bytes that are not HTTP/2 end the connection, and others are served on', a
   const socket = net.connect(port, '127.0.0.1');
   socket.on('error', () => {});
   socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await once(socket, 'close');
+  await once(socket, 'close', { signal: AbortSignal.timeout(5000) }).finally(() => socket.destroy());
   assert.equal((await exportSpans(port, good())).status, 0);
 });
 
