@@ -10,17 +10,11 @@ import { encodeRequest, makeRequest, makeSpan, newTraceId, push, readTrace } fro
 import { Server } from '../e2e/lib/server.mjs';
 
 let server;
-before(async () => {
-  server = await Server.start((s) => ({
-    distributor: { receivers: {
-      zipkin: { endpoint: `127.0.0.1:${s.zipkinPort}` },
-    } },
-  }));
-});
+before(async () => (server = await Server.start()));
 after(() => server?.stop());
 
 const ports = () => ({
-  api: server.httpPort, grpc: server.grpcPort, 'otlp grpc': server.otlpGrpcPort, 'otlp http': server.otlpHttpPort, zipkin: server.zipkinPort,
+  api: server.httpPort, grpc: server.grpcPort, 'otlp grpc': server.otlpGrpcPort, 'otlp http': server.otlpHttpPort,
 });
 
 async function connect(port) {
