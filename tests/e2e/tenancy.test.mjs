@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { exportSpans } from './lib/grpc.mjs';
 import { exchange, post } from './lib/http1.mjs';
-import { decode, encodeRequest, makeRequest, makeSpan, mustPush, newTraceId, plainRequest, push, readTrace } from './lib/otlp.mjs';
+import { decode, encodeRequest, makeRequest, makeSpan, mustPush, newTraceId, plainRequest, push, readTrace, toJson } from './lib/otlp.mjs';
 import { Server } from './lib/server.mjs';
 
 let server;
@@ -22,9 +22,9 @@ test('without a tenant: gRPC 14, HTTP 503, both `no org id`', async () => {
 });
 
 test('the header twice is as good as none', async () => {
+  const body = toJson(makeRequest([makeSpan()]));
   const r = await exchange(server.otlpHttpPort,
-    Buffer.concat([Buffer.from('POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Scope-OrgID: a\r\nX-Scope-OrgID: b\r\n' +
-      'Content-Length: 2\r\n\r\n{}')]));
+    `POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Scope-OrgID: a\r\nX-Scope-OrgID: b\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   assert.equal(r.status, 503);
   assert.equal(JSON.parse(r.body).message, 'no org id');
 });
