@@ -31,7 +31,7 @@ note_unlocked(struct mutex *m)
             return;
         }
     }
-    MUST(!"unlocking a mutex this thread does not hold");
+    must_fail("the mutex is held by this thread", __FILE__, __LINE__);
 }
 
 static void

@@ -46,7 +46,7 @@ static bool
 is_ready(void *ctx, struct buf *ret_reason)
 {
     struct server *s = ctx;
-    switch (s->state) {
+    switch (atomic_load(&s->state)) {
     case SERVER_RUNNING:
         return true;
     case SERVER_STARTING:
