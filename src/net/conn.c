@@ -145,6 +145,10 @@ conn_sniff(struct conn *c, slice in)
     if (same && c->sniffed < PREFACE_BYTES) {
         return;
     }
+    if (!same && !c->g->options->allow_http1) {
+        conn_end(c, false); /* nothing here speaks that */
+        return;
+    }
     conn_serve(c, same ? &proto_h2 : &proto_http1);
     conn_feed(c, slice_of(c->sniff, c->sniffed));
     conn_feed(c, slice_sub(in, n, in.n));
@@ -165,10 +169,10 @@ static void
 conn_choose(struct conn *c)
 {
     const struct http_listener_options *o = c->g->options;
-    if (o->allow_h2c && o->allow_http1) {
+    if (o->allow_h2c) {
         c->phase = CONN_SNIFF;
     } else {
-        conn_serve(c, o->allow_http1 ? &proto_http1 : &proto_h2);
+        conn_serve(c, &proto_http1);
     }
 }
 

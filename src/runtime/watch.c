@@ -25,12 +25,16 @@ on_poll(uv_poll_t *h, int status, int uv_events)
     MUST(w->magic == WATCH_MAGIC);
     unsigned events = 0;
     if (status < 0) {
-        events = w->events; /* the owner's system call will tell the error */
-    } else {
-        events |= (uv_events & UV_READABLE) ? WATCH_READ : 0;
-        events |= (uv_events & UV_WRITABLE) ? WATCH_WRITE : 0;
-        events |= (uv_events & UV_DISCONNECT) ? WATCH_HANGUP : 0;
+        /* The owner's system call will tell the error, perhaps only after the bytes that came before it. libuv has
+         * stopped the handle: forget what was asked, so that watch_set starts it again. */
+        events = w->events;
+        w->events = 0;
+        w->fn(w->ctx, events);
+        return;
     }
+    events |= (uv_events & UV_READABLE) ? WATCH_READ : 0;
+    events |= (uv_events & UV_WRITABLE) ? WATCH_WRITE : 0;
+    events |= (uv_events & UV_DISCONNECT) ? WATCH_HANGUP : 0;
     events &= w->events;
     if (events) {
         w->fn(w->ctx, events);

@@ -70,11 +70,25 @@ test('/metrics in either form is well-formed: one TYPE a family, every sample pa
   }
 });
 
-test('/status lists its sections; unknown ones are 404', async () => {
+test('/status answers JSON unless text is asked for', async () => {
   const all = await get('/status');
-  assert.equal(all.status, 200);
+  assert.deepEqual([all.status, all.type], [200, 'application/json']);
+  const page = JSON.parse(all.text);
+  assert.equal(page.status, 'Running');
   for (const part of ['version', 'services', 'endpoints', 'runtime_config', 'config']) {
     const r = await get(`/status/${part}`);
+    assert.deepEqual(JSON.parse(r.text), page[part], part);
+  }
+  assert.equal(page.config.server.http_listen_port, server.httpPort);
+  assert.ok(page.services.every((s) => typeof s === 'string'), 'names, as Kiali reads them');
+});
+
+test('/status as text lists its sections; unknown ones are 404', async () => {
+  const text = { accept: 'text/plain' };
+  const all = await get('/status', text);
+  assert.equal(all.status, 200);
+  for (const part of ['version', 'services', 'endpoints', 'runtime_config', 'config']) {
+    const r = await get(`/status/${part}`, text);
     assert.equal(r.status, 200, part);
     assert.ok(r.text.startsWith(`GET /status/${part}\n`), `${part}: ${r.text.slice(0, 80)}`);
     assert.ok(all.text.includes(`GET /status/${part}\n`), `/status shows ${part}`);
@@ -85,9 +99,10 @@ test('/status lists its sections; unknown ones are 404', async () => {
 });
 
 test('/status/config shows what is configured; mode=diff only what differs; mode=defaults the defaults', async () => {
-  const now = await get('/status/config');
-  const diff = await get('/status/config?mode=diff');
-  const defaults = await get('/status/config?mode=defaults');
+  const text = { accept: 'text/plain' };
+  const now = await get('/status/config', text);
+  const diff = await get('/status/config?mode=diff', text);
+  const defaults = await get('/status/config?mode=defaults', text);
   assert.match(now.text, /\n---\n/);
   assert.ok(now.text.includes(`http_listen_port: ${server.httpPort}`));
   assert.ok(diff.text.includes(`http_listen_port: ${server.httpPort}`));

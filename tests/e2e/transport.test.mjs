@@ -69,8 +69,8 @@ test('the gRPC port answers the health check and names what it does not know', a
   await withServer({}, async (server) => {
     const health = await call(server.grpcPort, { path: '/grpc.health.v1.Health/Check' });
     assert.deepEqual([health.http, health.status, health.data.toString('hex')], [200, 0, '00000000020801']);
-    const unknown = await call(server.grpcPort, { path: '/tempopb.StreamingQuerier/Nope' });
-    assert.deepEqual([unknown.status, unknown.message], [12, 'unknown method Nope for service tempopb.StreamingQuerier']);
+    const unknown = await call(server.grpcPort, { path: '/grpc.health.v1.Health/Nope' });
+    assert.deepEqual([unknown.status, unknown.message], [12, 'unknown method Nope for service grpc.health.v1.Health']);
     const other = await call(server.grpcPort, { path: EXPORT });
     assert.deepEqual([other.status, other.message], [12, 'unknown service opentelemetry.proto.collector.trace.v1.TraceService']);
   });
