@@ -153,38 +153,53 @@ snapshot_drop(struct snapshot *sn)
     mem_free(sn->refs);
 }
 
-/* The record straight into out's arena, decoded in place. */
-static err
-read_record(struct wal_segment *file, struct wal_ref at, const trace_id *id, struct span_batch *out,
-            struct fault *f)
-{
-    struct wal_record r;
-    uint8_t *p = arena_alloc(&out->arena, at.bytes);
-    if (p == NULL) {
-        return FAULT(f, ERR_LIMIT, "the trace is larger than this query may read");
-    }
-    err rc = wal_read(file, at, p, f, &r);
-    if (rc != OK) {
-        return rc;
-    }
-    struct fault g = {0};
-    rc = otlp_decode_trace(r.payload, id, out, &g);
-    if (rc != OK) {
-        return FAULT(f, rc == ERR_INVALID ? ERR_CORRUPT : rc, "%s: the record at offset %llu: %s",
-                     wal_segment_path(file), (unsigned long long)at.offset, g.msg);
-    }
-    return OK;
-}
-
 struct find {
     slice tenant;
     const trace_id *id;
     struct span_batch *out;
     uint64_t *inspected_bytes;
+    /* A record holds spans of many traces: it is read and decoded here, and only what was asked for is kept. */
+    uint8_t *record;
+    size_t record_cap;
+    struct span_batch decoded;
 };
 
 static err
-read_source(const struct find *q, const struct snapshot *sn, const struct source *src, struct fault *f)
+keep_spans(struct find *q, struct fault *f)
+{
+    struct span_copy_memo memo = {0};
+    for (size_t i = 0; i < q->decoded.span_count; i++) {
+        if (span_batch_copy_span(q->out, &q->decoded, i, true, &memo) != OK) {
+            return FAULT(f, ERR_LIMIT, "the trace is larger than this query may read");
+        }
+    }
+    return OK;
+}
+
+static err
+read_record(struct find *q, struct wal_segment *file, struct wal_ref at, struct fault *f)
+{
+    struct wal_record r;
+    struct fault g = {0};
+    if (at.bytes > q->record_cap) {
+        q->record = mem_realloc(q->record, at.bytes, 1);
+        q->record_cap = at.bytes;
+    }
+    err rc = wal_read(file, at, q->record, f, &r);
+    if (rc != OK) {
+        return rc;
+    }
+    span_batch_reset(&q->decoded);
+    rc = otlp_decode_trace(r.payload, q->id, &q->decoded, &g);
+    if (rc != OK) {
+        return FAULT(f, rc == ERR_INVALID ? ERR_CORRUPT : rc, "%s: the record at offset %llu: %s",
+                     wal_segment_path(file), (unsigned long long)at.offset, g.msg);
+    }
+    return keep_spans(q, f);
+}
+
+static err
+read_source(struct find *q, const struct snapshot *sn, const struct source *src, struct fault *f)
 {
     err rc = OK;
     struct wal_ref *own = NULL;
@@ -203,7 +218,7 @@ read_source(const struct find *q, const struct snapshot *sn, const struct source
     }
     for (size_t i = 0; i < n; i++) {
         *q->inspected_bytes += refs[i].bytes;
-        TRY(read_record(src->segment->file, refs[i], q->id, q->out, f));
+        TRY(read_record(q, src->segment->file, refs[i], f));
     }
 out:
     mem_free(own);
@@ -217,12 +232,15 @@ ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id, stru
     struct snapshot sn = {0};
     err rc = OK;
     const size_t before = out->span_count;
-    const struct find q = {.tenant = tenant, .id = id, .out = out, .inspected_bytes = inspected_bytes};
+    struct find q = {.tenant = tenant, .id = id, .out = out, .inspected_bytes = inspected_bytes};
+    span_batch_init(&q.decoded, 0);
     snapshot_take(ing, tenant, id, &sn);
     for (size_t i = 0; rc == OK && i < sn.source_count; i++) {
         rc = read_source(&q, &sn, &sn.sources[i], f);
     }
     snapshot_drop(&sn);
+    span_batch_fini(&q.decoded);
+    mem_free(q.record);
     if (rc == OK && out->span_count == before) {
         rc = ERR_NOT_FOUND;
     }
