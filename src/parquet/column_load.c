@@ -1,0 +1,434 @@
+/* From a page in the file to levels and values: checksum, decompression, levels, then the value encodings. */
+#include "bitpack.h"
+#include "column_reader.h"
+#include "enc.h"
+#include "varint.h"
+
+/* The page's stored bytes, checked. */
+static err
+stored_bytes(struct parquet_column *c, const struct page_header *h, uint64_t off, struct fault *f, slice *ret)
+{
+    err rc = column_bytes_at(c, off, h->compressed_bytes, f, ret);
+    if (rc == OK && h->has_crc && page_crc(0, *ret) != h->crc) {
+        return FAULT(f, ERR_CORRUPT, "parquet page at %llu: the checksum is wrong", (unsigned long long)off);
+    }
+    return rc;
+}
+
+/* `in` decompressed to `n` bytes, in `room` unless it stands as it is. */
+static err
+unpack(struct parquet_column *c, slice in, size_t n, struct room *room, struct fault *f, slice *ret)
+{
+    err rc = OK;
+    if (c->chunk->codec == PARQUET_UNCOMPRESSED || (in.n == 0 && n == 0)) {
+        if (in.n != n) {
+            return FAULT(f, ERR_CORRUPT, "parquet page: %zu bytes where %zu are due", in.n, n);
+        }
+        *ret = in;
+        return OK;
+    }
+    TRY(room_take(c, room, n, f));
+    TRY(codec_decode(&c->scratch->codecs, c->chunk->codec, in, room->p, n, f));
+    *ret = slice_of(room->p, n);
+out:
+    return rc;
+}
+
+/* Levels in `in` into `room`: as many as the page has entries. */
+static err
+read_levels(struct parquet_column *c, slice in, uint8_t max, struct room *room, struct fault *f)
+{
+    err rc = OK;
+    size_t n = c->header.value_count;
+    uint8_t top = 0;
+    TRY(room_take(c, room, n, f));
+    TRY(rle_decode_u8(in, bits_width(max), room->p, n, f));
+    for (size_t i = 0; i < n; i++) {
+        top = room->p[i] > top ? room->p[i] : top;
+    }
+    if (top > max) {
+        return FAULT(f, ERR_CORRUPT, "parquet page: a level is %u where %u is the highest", top, max);
+    }
+out:
+    return rc;
+}
+
+/* V1: levels come with their length in front, inside the compressed bytes. */
+static err
+split_v1(slice *body, unsigned encoding, uint8_t max, struct fault *f, slice *ret)
+{
+    *ret = SL_EMPTY;
+    if (max == 0) {
+        return OK;
+    }
+    if (encoding != PARQUET_RLE) {
+        return FAULT(f, ERR_UNSUPPORTED, "parquet page: levels in encoding %s",
+                     parquet_encoding_name((enum parquet_encoding)encoding));
+    }
+    uint32_t n = body->n >= 4 ? load_u32(body->p) : UINT32_MAX;
+    if (body->n < 4 || n > body->n - 4) {
+        return FAULT(f, ERR_CORRUPT, "parquet page: its levels run past its end");
+    }
+    *ret = slice_sub(*body, 4, n);
+    *body = slice_sub(*body, 4 + (size_t)n, body->n);
+    return OK;
+}
+
+static err
+split_page(struct parquet_column *c, slice stored, struct fault *f, slice *ret_rep, slice *ret_def)
+{
+    const struct page_header *h = &c->header;
+    err rc = OK;
+    if (h->type == PAGE_DATA) {
+        TRY(unpack(c, stored, h->uncompressed_bytes, &c->body, f, &c->values));
+        TRY(split_v1(&c->values, h->rep_encoding, c->leaf->max_rep, f, ret_rep));
+        TRY(split_v1(&c->values, h->def_encoding, c->leaf->max_def, f, ret_def));
+        return OK;
+    }
+    /* The header's parser has seen that both level parts fit both sizes. */
+    size_t levels = (size_t)h->rep_bytes + h->def_bytes;
+    *ret_rep = slice_sub(stored, 0, h->rep_bytes);
+    *ret_def = slice_sub(stored, h->rep_bytes, h->def_bytes);
+    slice packed = slice_sub(stored, levels, stored.n);
+    if (h->compressed && packed.n > 0) {
+        TRY(unpack(c, packed, h->uncompressed_bytes - levels, &c->body, f, &c->values));
+    } else {
+        c->values = packed;
+    }
+out:
+    return rc;
+}
+
+err
+column_load(struct parquet_column *c, struct fault *f)
+{
+    err rc = OK;
+    slice stored, rep = SL_EMPTY, def = SL_EMPTY;
+    size_t n = c->header.value_count;
+    if (c->loaded) {
+        return OK;
+    }
+    TRY(stored_bytes(c, &c->header, c->body_off, f, &stored));
+    TRY(split_page(c, stored, f, &rep, &def));
+    c->value_count = n;
+    if (c->leaf->max_rep > 0) {
+        TRY(read_levels(c, rep, c->leaf->max_rep, &c->rep, f));
+    }
+    if (c->leaf->max_def > 0) {
+        TRY(read_levels(c, def, c->leaf->max_def, &c->def, f));
+        c->value_count = 0;
+        for (size_t i = 0; i < n; i++) {
+            c->value_count += c->def.p[i] == c->leaf->max_def;
+        }
+    }
+    c->loaded = true;
+out:
+    return rc;
+}
+
+/* Numbers and fixed bytes in PLAIN encoding: in place where they are aligned. */
+static err
+plain_fixed(struct parquet_column *c, slice in, size_t n, struct room *room, struct fault *f,
+            const void **ret)
+{
+    err rc = OK;
+    size_t width = parquet_value_bytes(c->leaf), align = width == 4 || width == 8 ? width : 1;
+    if (in.n / width < n) {
+        return FAULT(f, ERR_CORRUPT, "parquet plain: %zu bytes for %zu values of %zu", in.n, n, width);
+    }
+    if (((uintptr_t)in.p & (align - 1)) == 0) {
+        *ret = in.p;
+        return OK;
+    }
+    TRY(room_take(c, room, (uint64_t)n * width, f));
+    TRY(plain_decode_fixed(in, width, room->p, n, f));
+    *ret = room->p;
+out:
+    return rc;
+}
+
+static err
+decode_plain(struct parquet_column *c, slice in, size_t n, struct room *room, struct fault *f,
+             const void **ret)
+{
+    err rc = OK;
+    switch (c->leaf->field.type) {
+    case PARQUET_BOOLEAN:
+        TRY(room_take(c, room, n, f));
+        TRY(plain_decode_bools(in, room->p, n, f));
+        *ret = room->p;
+        break;
+    case PARQUET_BYTE_ARRAY:
+        if (in.n / 4 < n) { /* before memory is taken for them */
+            return FAULT(f, ERR_CORRUPT, "parquet plain: %zu bytes for %zu strings", in.n, n);
+        }
+        TRY(room_take(c, room, (uint64_t)n * sizeof(slice), f));
+        TRY(plain_decode_bytes(in, (slice *)(void *)room->p, n, f));
+        *ret = room->p;
+        break;
+    default:
+        TRY(plain_fixed(c, in, n, room, f, ret));
+        break;
+    }
+out:
+    return rc;
+}
+
+/* Slices into c->typed; fixed-length values stand one after another in c->strings. */
+static err
+decode_delta_strings(struct parquet_column *c, slice in, size_t n, struct fault *f, const void **ret)
+{
+    err rc = OK;
+    TRY(room_take(c, &c->lengths, (uint64_t)n * 2 * sizeof(int32_t), f));
+    struct delta_strings d = {.prefixes = (int32_t *)(void *)c->lengths.p};
+    d.lengths = d.prefixes + n;
+    TRY(delta_strings_open(in, n, &d, f));
+    if (d.bytes > c->scratch->limits.page_bytes_max) {
+        return FAULT(f, ERR_LIMIT, "parquet delta: strings of %zu bytes, the limit is %zu", d.bytes,
+                     c->scratch->limits.page_bytes_max);
+    }
+    size_t width = parquet_value_bytes(c->leaf);
+    for (size_t i = 0; width && i < n; i++) {
+        if ((size_t)d.prefixes[i] + (size_t)d.lengths[i] != width) {
+            return FAULT(f, ERR_CORRUPT, "parquet delta: value %zu has not %zu bytes", i, width);
+        }
+    }
+    TRY(room_take(c, &c->strings, d.bytes, f));
+    TRY(room_take(c, &c->typed, (uint64_t)n * sizeof(slice), f));
+    delta_strings_join(&d, n, c->strings.p, (slice *)(void *)c->typed.p);
+    *ret = width ? c->strings.p : c->typed.p;
+out:
+    return rc;
+}
+
+static err
+decode_rle_bools(slice in, uint8_t *out, size_t n, struct fault *f)
+{
+    uint32_t bytes = in.n >= 4 ? load_u32(in.p) : UINT32_MAX;
+    if (in.n < 4 || bytes > in.n - 4) {
+        return FAULT(f, ERR_CORRUPT, "parquet RLE: booleans run past the page");
+    }
+    return rle_decode_u8(slice_sub(in, 4, bytes), 1, out, n, f);
+}
+
+/* Does the encoding (other than PLAIN and dictionary) fit the type? */
+static bool
+encoding_fits(unsigned encoding, enum parquet_type type)
+{
+    switch (encoding) {
+    case PARQUET_RLE:
+        return type == PARQUET_BOOLEAN;
+    case PARQUET_DELTA_BINARY_PACKED:
+        return type == PARQUET_INT32 || type == PARQUET_INT64;
+    case PARQUET_DELTA_LENGTH_BYTE_ARRAY:
+        return type == PARQUET_BYTE_ARRAY;
+    case PARQUET_DELTA_BYTE_ARRAY:
+        return type == PARQUET_BYTE_ARRAY || type == PARQUET_FIXED;
+    case PARQUET_BYTE_STREAM_SPLIT:
+        return type != PARQUET_BYTE_ARRAY && type != PARQUET_BOOLEAN && type != PARQUET_INT96;
+    default:
+        return false;
+    }
+}
+
+/* Bytes a value takes in c->typed. */
+static size_t
+typed_bytes(const struct parquet_column *c)
+{
+    enum parquet_type type = c->leaf->field.type;
+    return type == PARQUET_BYTE_ARRAY ? sizeof(slice)
+           : type == PARQUET_BOOLEAN  ? 1
+                                      : parquet_value_bytes(c->leaf);
+}
+
+static err
+decode_other(struct parquet_column *c, size_t n, struct fault *f, const void **ret)
+{
+    enum parquet_type type = c->leaf->field.type;
+    unsigned encoding = c->header.encoding;
+    size_t used = 0;
+    err rc = OK;
+    if (!encoding_fits(encoding, type)) {
+        return FAULT(f, ERR_UNSUPPORTED, "parquet page: encoding %s for type %s",
+                     parquet_encoding_name((enum parquet_encoding)encoding), parquet_type_name(type));
+    }
+    if (encoding == PARQUET_DELTA_BYTE_ARRAY) {
+        return decode_delta_strings(c, c->values, n, f, ret);
+    }
+    TRY(room_take(c, &c->typed, (uint64_t)n * typed_bytes(c), f));
+    void *out = c->typed.p;
+    *ret = out;
+    if (encoding == PARQUET_RLE) {
+        return decode_rle_bools(c->values, out, n, f);
+    }
+    if (encoding == PARQUET_BYTE_STREAM_SPLIT) {
+        return split_decode(c->values, parquet_value_bytes(c->leaf), out, n, f);
+    }
+    if (encoding == PARQUET_DELTA_BINARY_PACKED) {
+        return type == PARQUET_INT32 ? delta_decode_i32(c->values, out, n, f, &used)
+                                     : delta_decode_i64(c->values, out, n, f, &used);
+    }
+    TRY(room_take(c, &c->lengths, (uint64_t)n * sizeof(int32_t), f));
+    TRY(delta_length_decode(c->values, (int32_t *)(void *)c->lengths.p, out, n, f));
+out:
+    return rc;
+}
+
+static err
+decode_codes(struct parquet_column *c, size_t n, struct fault *f)
+{
+    err rc = OK;
+    uint32_t top = 0;
+    if (c->dictionary_state == DICTIONARY_UNKNOWN) {
+        TRY(column_load_dictionary(c, f));
+    }
+    if (c->dictionary_state == DICTIONARY_NONE) {
+        return FAULT(f, ERR_CORRUPT, "parquet page: codes without a dictionary");
+    }
+    TRY(column_load(c, f)); /* again when the dictionary has just moved the window */
+    unsigned width = c->values.n ? c->values.p[0] : 33;
+    if (width > 32) {
+        return FAULT(f, ERR_CORRUPT, "parquet page: codes of %u bits", width);
+    }
+    TRY(room_take(c, &c->codes, (uint64_t)n * sizeof(uint32_t), f));
+    uint32_t *codes = (uint32_t *)(void *)c->codes.p;
+    TRY(rle_decode_u32(slice_sub(c->values, 1, c->values.n), width, codes, n, f));
+    for (size_t i = 0; i < n; i++) {
+        top = codes[i] > top ? codes[i] : top;
+    }
+    if (top >= c->dictionary.count) {
+        return FAULT(f, ERR_CORRUPT, "parquet page: code %u in a dictionary of %zu", top,
+                     c->dictionary.count);
+    }
+out:
+    return rc;
+}
+
+static err
+look_up(struct parquet_column *c, size_t n, struct fault *f)
+{
+    err rc = OK;
+    const uint32_t *codes = (const uint32_t *)(const void *)c->codes.p;
+    size_t width = typed_bytes(c);
+    TRY(room_take(c, &c->typed, (uint64_t)n * width, f));
+    if (width == 4) {
+        uint32_t *out = (uint32_t *)(void *)c->typed.p;
+        for (size_t i = 0; i < n; i++) {
+            out[i] = ((const uint32_t *)c->dictionary.raw)[codes[i]];
+        }
+    } else if (width == 8) {
+        uint64_t *out = (uint64_t *)(void *)c->typed.p;
+        for (size_t i = 0; i < n; i++) {
+            out[i] = ((const uint64_t *)c->dictionary.raw)[codes[i]];
+        }
+    } else if (c->leaf->field.type == PARQUET_BYTE_ARRAY) {
+        slice *out = (slice *)(void *)c->typed.p;
+        for (size_t i = 0; i < n; i++) {
+            out[i] = c->dictionary.bytes[codes[i]];
+        }
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            memcpy(c->typed.p + i * width, c->dictionary.fixed + codes[i] * width, width);
+        }
+    }
+out:
+    return rc;
+}
+
+static err
+decode_values(struct parquet_column *c, enum parquet_decode how, struct fault *f, struct parquet_vector *v)
+{
+    err rc = OK;
+    size_t n = c->value_count;
+    if (n == 0) {
+        v->values.raw = "";
+    } else if (c->page.coded) {
+        TRY(decode_codes(c, n, f));
+        if (how == PARQUET_DECODE_VALUES) {
+            TRY(look_up(c, n, f));
+            v->values.raw = c->typed.p;
+        } else {
+            v->codes = (const uint32_t *)(const void *)c->codes.p;
+        }
+    } else if (c->header.encoding == PARQUET_PLAIN) {
+        TRY(decode_plain(c, c->values, n, &c->typed, f, &v->values.raw));
+    } else {
+        TRY(decode_other(c, n, f, &v->values.raw));
+    }
+out:
+    return rc;
+}
+
+/* The rows a V2 header claims must be those its levels begin. */
+static err
+check_rows(const struct parquet_column *c, struct fault *f)
+{
+    uint32_t rows = 0;
+    for (size_t i = 0; c->leaf->max_rep > 0 && i < c->header.value_count; i++) {
+        rows += c->rep.p[i] == 0;
+    }
+    if (c->leaf->max_rep > 0 && rows != c->page.row_count) {
+        return FAULT(f, ERR_CORRUPT, "parquet page: %u rows where its header or index says %u", rows,
+                     c->page.row_count);
+    }
+    return OK;
+}
+
+err
+parquet_column_decode(struct parquet_column *c, enum parquet_decode how, struct fault *f,
+                      struct parquet_vector *ret)
+{
+    err rc = OK;
+    struct parquet_vector v = {.page = c->page};
+    if (!c->chunk || !c->have_page || c->pending) {
+        return FAULT(f, ERR_INVALID, "parquet column: no page to decode");
+    }
+    TRY(column_load(c, f));
+    TRY(check_rows(c, f));
+    if (how != PARQUET_DECODE_LEVELS) {
+        TRY(decode_values(c, how, f, &v));
+    }
+    v.values.count = c->value_count;
+    v.rep = c->leaf->max_rep > 0 ? c->rep.p : NULL;
+    v.def = c->value_count < c->header.value_count ? c->def.p : NULL;
+    *ret = v;
+out:
+    return rc;
+}
+
+err
+column_load_dictionary(struct parquet_column *c, struct fault *f)
+{
+    err rc = OK;
+    struct page_header h;
+    uint64_t off = 0;
+    slice stored, body;
+    const void *values = NULL;
+    c->loaded = false; /* the current page may stand in the window, which moves */
+    if (c->index && c->index->page_count && c->index->pages[0].offset > c->chunk->offset) {
+        TRY(column_bytes_at(c, c->chunk->offset, c->index->pages[0].offset - c->chunk->offset, f, &stored));
+    }
+    TRY(column_header_at(c, c->chunk->offset, f, &h, &off));
+    if (h.type != PAGE_DICTIONARY) {
+        c->dictionary_state = DICTIONARY_NONE;
+        return OK;
+    }
+    if (h.encoding != PARQUET_PLAIN && h.encoding != PARQUET_PLAIN_DICTIONARY) {
+        return FAULT(f, ERR_UNSUPPORTED, "parquet dictionary: encoding %s",
+                     parquet_encoding_name((enum parquet_encoding)h.encoding));
+    }
+    TRY(stored_bytes(c, &h, off, f, &stored));
+    TRY(unpack(c, stored, h.uncompressed_bytes, &c->dictionary_body, f, &body));
+    if (c->chunk->codec == PARQUET_UNCOMPRESSED) { /* out of the window, which moves on */
+        TRY(room_take(c, &c->dictionary_body, body.n, f));
+        if (body.n) {
+            memcpy(c->dictionary_body.p, body.p, body.n);
+        }
+        body.p = c->dictionary_body.p;
+    }
+    TRY(decode_plain(c, body, h.value_count, &c->dictionary_typed, f, &values));
+    c->dictionary = (struct parquet_values){.count = h.value_count, .raw = values};
+    c->dictionary_state = DICTIONARY_READ;
+out:
+    return rc;
+}

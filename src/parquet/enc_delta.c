@@ -1,0 +1,219 @@
+/* DELTA_BINARY_PACKED: varint block size, miniblocks per block, count, zigzag first value; then blocks of
+ * zigzag smallest delta, one width byte per miniblock, bit-packed (delta - smallest). Arithmetic wraps. */
+#include "bitpack.h"
+#include "enc.h"
+#include "varint.h"
+
+#define DELTA_BLOCK      128
+#define DELTA_MINI       32
+#define DELTA_MINI_COUNT (DELTA_BLOCK / DELTA_MINI)
+#define DELTA_BLOCK_MAX  (1 << 20) /* what a file may say; writers use 128 to 1024 */
+
+struct delta_reader {
+    const uint8_t *p, *end;
+    size_t mini_values, mini_count;
+    uint64_t first;
+    size_t left; /* values still to come, without the first */
+};
+
+static err
+delta_open(slice in, size_t n, struct delta_reader *d, struct fault *f)
+{
+    uint64_t block = 0, minis = 0, total = 0, first = 0;
+    d->p = in.p;
+    d->end = in.p + in.n;
+    if (!varint_read(&d->p, d->end, &block) || !varint_read(&d->p, d->end, &minis) ||
+        !varint_read(&d->p, d->end, &total) || !varint_read(&d->p, d->end, &first)) {
+        return FAULT(f, ERR_CORRUPT, "parquet delta: the header is cut short");
+    }
+    if (block == 0 || block > DELTA_BLOCK_MAX || minis == 0 || minis > block || block % minis ||
+        block / minis % 32) {
+        return FAULT(f, ERR_CORRUPT, "parquet delta: blocks of %llu values in %llu parts",
+                     (unsigned long long)block, (unsigned long long)minis);
+    }
+    if (total != n) {
+        return FAULT(f, ERR_CORRUPT, "parquet delta: %llu values where %zu are due",
+                     (unsigned long long)total, n);
+    }
+    d->mini_values = (size_t)(block / minis);
+    d->mini_count = (size_t)minis;
+    d->first = (uint64_t)zigzag_decode(first);
+    d->left = n ? n - 1 : 0;
+    return OK;
+}
+
+/* The deltas of one block, less than asked only at the end: begins with smallest delta and widths. */
+static err
+delta_block(struct delta_reader *d, const uint8_t **ret_widths, uint64_t *ret_min, struct fault *f)
+{
+    uint64_t min = 0;
+    if (!varint_read(&d->p, d->end, &min) || (size_t)(d->end - d->p) < d->mini_count) {
+        return FAULT(f, ERR_CORRUPT, "parquet delta: a block is cut short");
+    }
+    *ret_min = (uint64_t)zigzag_decode(min);
+    *ret_widths = d->p;
+    d->p += d->mini_count;
+    return OK;
+}
+
+/* The next miniblock, of which `take` values are wanted, and all bytes behind it (unpacking is faster where
+ * it may look further). The last one may come without padding. */
+static err
+delta_mini(struct delta_reader *d, unsigned width, size_t take, slice *ret, struct fault *f)
+{
+    size_t left = (size_t)(d->end - d->p), bytes = d->mini_values / 8 * width;
+    if (width > 64 || (take * width + 7) / 8 > left) {
+        return FAULT(f, ERR_CORRUPT, "parquet delta: a miniblock of width %u is cut short", width);
+    }
+    *ret = slice_of(d->p, left);
+    d->p += bytes < left ? bytes : left;
+    return OK;
+}
+
+/* Values of one miniblock, 32 at a time; wraps in the type's own width because OUT truncates. */
+#define DELTA_DECODE(TYPE)                                                                                   \
+    struct delta_reader d;                                                                                   \
+    err rc = OK;                                                                                             \
+    TRY(delta_open(in, n, &d, f));                                                                           \
+    if (n > 0) {                                                                                             \
+        *out++ = (TYPE)d.first;                                                                              \
+    }                                                                                                        \
+    uint64_t last = d.first;                                                                                 \
+    while (d.left > 0) {                                                                                     \
+        const uint8_t *widths = NULL;                                                                        \
+        uint64_t min = 0;                                                                                    \
+        TRY(delta_block(&d, &widths, &min, f));                                                              \
+        for (size_t m = 0; m < d.mini_count && d.left > 0; m++) {                                            \
+            size_t take = d.left < d.mini_values ? d.left : d.mini_values;                                   \
+            slice bits = SL_EMPTY;                                                                           \
+            TRY(delta_mini(&d, widths[m], take, &bits, f));                                                  \
+            d.left -= take;                                                                                  \
+            for (size_t at = 0; at < take; at += 32) {                                                       \
+                size_t k = take - at < 32 ? take - at : 32, skip = at / 8 * widths[m];                       \
+                last = delta_sum(slice_of(bits.p + skip, bits.n - skip), widths[m], k, min, last, out);      \
+                out += k;                                                                                    \
+            }                                                                                                \
+        }                                                                                                    \
+    }                                                                                                        \
+    *ret_used = (size_t)(d.p - in.p);                                                                        \
+    out:                                                                                                     \
+    return rc
+
+#define DELTA_SUM(TYPE)                                                                                      \
+    if (width <= 32) {                                                                                       \
+        uint32_t deltas[32];                                                                                 \
+        bits_unpack_u32(bits.p, bits.n, width, deltas, k);                                                   \
+        for (size_t i = 0; i < k; i++) {                                                                     \
+            last += min + deltas[i];                                                                         \
+            out[i] = (TYPE)last;                                                                             \
+        }                                                                                                    \
+        return last;                                                                                         \
+    }                                                                                                        \
+    uint64_t deltas[32];                                                                                     \
+    bits_unpack_u64(bits.p, bits.n, width, deltas, k);                                                       \
+    for (size_t i = 0; i < k; i++) {                                                                         \
+        last += min + deltas[i];                                                                             \
+        out[i] = (TYPE)last;                                                                                 \
+    }                                                                                                        \
+    return last
+
+static uint64_t
+delta_sum_i32(slice bits, unsigned width, size_t k, const uint64_t state[2], int32_t *out)
+{
+    uint64_t min = state[0], last = state[1];
+    DELTA_SUM(int32_t);
+}
+
+static uint64_t
+delta_sum_i64(slice bits, unsigned width, size_t k, const uint64_t state[2], int64_t *out)
+{
+    uint64_t min = state[0], last = state[1];
+    DELTA_SUM(int64_t);
+}
+
+err
+delta_decode_i32(slice in, int32_t *out, size_t n, struct fault *f, size_t *ret_used)
+{
+#define delta_sum(B, W, K, MIN, LAST, OUT) delta_sum_i32(B, W, K, (const uint64_t[2]){MIN, LAST}, OUT)
+    DELTA_DECODE(int32_t);
+#undef delta_sum
+}
+
+err
+delta_decode_i64(slice in, int64_t *out, size_t n, struct fault *f, size_t *ret_used)
+{
+#define delta_sum(B, W, K, MIN, LAST, OUT) delta_sum_i64(B, W, K, (const uint64_t[2]){MIN, LAST}, OUT)
+    DELTA_DECODE(int64_t);
+#undef delta_sum
+}
+
+/* One block of k deltas (signed), `wrap` = mask of the type's bits. */
+static void
+put_block(struct buf *out, uint64_t *deltas, size_t k, int64_t min, uint64_t wrap)
+{
+    uint8_t head[VARINT_MAX + DELTA_MINI_COUNT] = {0};
+    uint8_t *widths = varint_write(head, zigzag_encode(min));
+    memset(widths, 0, DELTA_MINI_COUNT);
+    for (size_t i = 0; i < DELTA_BLOCK; i++) {
+        deltas[i] = i < k ? (deltas[i] - (uint64_t)min) & wrap : 0;
+    }
+    for (size_t m = 0; m * DELTA_MINI < k; m++) {
+        uint64_t all = 0;
+        for (size_t i = 0; i < DELTA_MINI; i++) {
+            all |= deltas[m * DELTA_MINI + i];
+        }
+        widths[m] = (uint8_t)bits_width(all);
+    }
+    buf_append(out, head, (size_t)(widths - head) + DELTA_MINI_COUNT);
+    if (buf_reserve(out, DELTA_BLOCK * 8 + 16) != OK) {
+        return;
+    }
+    for (size_t m = 0; m * DELTA_MINI < k; m++) {
+        out->n += bits_pack_u64(out->p + out->n, deltas + m * DELTA_MINI, DELTA_MINI, widths[m]);
+    }
+}
+
+static void
+put_header(struct buf *out, size_t n, int64_t first)
+{
+    uint8_t tmp[4 * VARINT_MAX];
+    uint8_t *p = varint_write(tmp, DELTA_BLOCK);
+    p = varint_write(p, DELTA_MINI_COUNT);
+    p = varint_write(p, n);
+    p = varint_write(p, zigzag_encode(first));
+    buf_append(out, tmp, (size_t)(p - tmp));
+}
+
+void
+delta_encode_i32(const int32_t *v, size_t n, struct buf *out)
+{
+    uint64_t deltas[DELTA_BLOCK];
+    put_header(out, n, n ? v[0] : 0);
+    for (size_t i = 1; i < n; i += DELTA_BLOCK) {
+        size_t k = n - i < DELTA_BLOCK ? n - i : DELTA_BLOCK;
+        int32_t min = INT32_MAX;
+        for (size_t j = 0; j < k; j++) {
+            int32_t d = (int32_t)((uint32_t)v[i + j] - (uint32_t)v[i + j - 1]);
+            deltas[j] = (uint64_t)d;
+            min = d < min ? d : min;
+        }
+        put_block(out, deltas, k, min, UINT32_MAX);
+    }
+}
+
+void
+delta_encode_i64(const int64_t *v, size_t n, struct buf *out)
+{
+    uint64_t deltas[DELTA_BLOCK];
+    put_header(out, n, n ? v[0] : 0);
+    for (size_t i = 1; i < n; i += DELTA_BLOCK) {
+        size_t k = n - i < DELTA_BLOCK ? n - i : DELTA_BLOCK;
+        int64_t min = INT64_MAX;
+        for (size_t j = 0; j < k; j++) {
+            int64_t d = (int64_t)((uint64_t)v[i + j] - (uint64_t)v[i + j - 1]);
+            deltas[j] = (uint64_t)d;
+            min = d < min ? d : min;
+        }
+        put_block(out, deltas, k, min, UINT64_MAX);
+    }
+}
