@@ -132,5 +132,5 @@ codec_encode_zstd(struct codecs *c, slice in, struct buf *out, struct fault *f)
 uint32_t
 page_crc(uint32_t crc, slice in)
 {
-    return libdeflate_crc32(crc, in.p, in.n);
+    return in.n ? libdeflate_crc32(crc, in.p, in.n) : crc; /* NULL would start it anew */
 }

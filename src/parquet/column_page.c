@@ -52,7 +52,7 @@ encode_codes(struct column_writer *c)
         max = codes[i] > max ? codes[i] : max;
     }
     unsigned width = bits_width(max);
-    width = width == 0 && c->value_count ? 1 : width; /* some readers stumble over no bits at all */
+    width = width == 0 ? 1 : width; /* some readers stumble over no bits at all */
     buf_append_byte(&c->shared->body, (uint8_t)width);
     rle_encode_u32(codes, c->value_count, width, &c->shared->body);
     c->dict_used = c->dict.count;
@@ -90,7 +90,8 @@ encode_values(struct column_writer *c, struct fault *f, enum parquet_encoding *r
 {
     struct buf *out = &c->shared->body;
     buf_clear(out);
-    *ret = c->coded ? PARQUET_RLE_DICTIONARY : c->options.encoding;
+    /* A page of nulls is PLAIN: codes without a dictionary page are an error to some readers. */
+    *ret = c->value_count == 0 ? PARQUET_PLAIN : c->coded ? PARQUET_RLE_DICTIONARY : c->options.encoding;
     switch (*ret) {
     case PARQUET_RLE_DICTIONARY:
         encode_codes(c);
