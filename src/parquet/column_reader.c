@@ -124,7 +124,10 @@ column_header_at(struct parquet_column *c, uint64_t off, struct fault *f, struct
     if (off >= c->end) {
         return FAULT(f, ERR_CORRUPT, "parquet page: its header runs past its column chunk");
     }
-    uint64_t left = c->end - off;
+    uint64_t left = c->end - off, window_end = c->window_off + c->window_n;
+    if (c->index && off >= c->window_off && off < window_end) {
+        left = window_end - off; /* the index said how long the page is, and it is here */
+    }
     uint64_t first = left < 256 ? left : 256,
              most = left < PAGE_HEADER_BYTES_MAX ? left : PAGE_HEADER_BYTES_MAX;
     struct fault why = {0};

@@ -360,10 +360,10 @@ parse_chunk_meta(struct meta_parser *p, const struct thrift_field *fl, const str
         thrift_fail(&p->t, "a column chunk has a negative size");
     }
     c->offset = c->data_page_offset;
-    /* Some writers say 0 for "no dictionary"; no page can stand in the magic. */
-    if (seen.dictionary_offset >= 4 && !(seen.dictionary_offset >> 63)) {
+    /* Some writers say 0 for "no dictionary"; no page can stand in the magic, and the dictionary is first. */
+    if (seen.dictionary_offset >= 4 && seen.dictionary_offset < c->offset) {
         c->has_dictionary = true;
-        c->offset = seen.dictionary_offset < c->offset ? seen.dictionary_offset : c->offset;
+        c->offset = seen.dictionary_offset;
     }
 }
 
