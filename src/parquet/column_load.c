@@ -103,7 +103,7 @@ err
 column_load(struct parquet_column *c, struct fault *f)
 {
     err rc = OK;
-    slice stored, rep = SL_EMPTY, def = SL_EMPTY;
+    slice stored = SL_EMPTY, rep = SL_EMPTY, def = SL_EMPTY;
     size_t n = c->header.value_count;
     if (c->loaded) {
         return OK;
@@ -286,7 +286,7 @@ decode_codes(struct parquet_column *c, size_t n, struct fault *f)
         return FAULT(f, ERR_CORRUPT, "parquet page: codes without a dictionary");
     }
     TRY(column_load(c, f)); /* again when the dictionary has just moved the window */
-    unsigned width = c->values.n ? c->values.p[0] : 33;
+    unsigned width = c->values.p && c->values.n ? c->values.p[0] : 33;
     if (width > 32) {
         return FAULT(f, ERR_CORRUPT, "parquet page: codes of %u bits", width);
     }
@@ -402,7 +402,7 @@ column_load_dictionary(struct parquet_column *c, struct fault *f)
     err rc = OK;
     struct page_header h;
     uint64_t off = 0;
-    slice stored, body;
+    slice stored = SL_EMPTY, body = SL_EMPTY;
     const void *values = NULL;
     c->loaded = false; /* the current page may stand in the window, which moves */
     if (c->index && c->index->page_count && c->index->pages[0].offset > c->chunk->offset) {

@@ -8,7 +8,8 @@
 static err
 no_room(struct fault *f)
 {
-    return FAULT(f, ERR_LIMIT, "parquet writer: the memory limit is reached");
+    (void)FAULT(f, ERR_LIMIT, "parquet writer: the memory limit is reached");
+    return ERR_LIMIT;
 }
 
 static const uint32_t *

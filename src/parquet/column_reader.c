@@ -45,7 +45,7 @@ parquet_column_destroy(struct parquet_column *c)
                             &c->strings,
                             &c->dictionary_body,
                             &c->dictionary_typed};
-    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+    for (size_t i = 0; i < sizeof rooms / sizeof(struct room *); i++) {
         mem_free(rooms[i]->p);
     }
     mem_free(c);

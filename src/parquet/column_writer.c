@@ -22,7 +22,8 @@ static const unsigned encoding_types[PARQUET_ENCODING_COUNT] = {
 static err
 no_room(struct fault *f)
 {
-    return FAULT(f, ERR_LIMIT, "parquet writer: the memory limit is reached");
+    (void)FAULT(f, ERR_LIMIT, "parquet writer: the memory limit is reached");
+    return ERR_LIMIT;
 }
 
 err
@@ -44,7 +45,7 @@ column_writer_init(struct column_writer *c, const struct parquet_node *leaf,
     c->width = type == PARQUET_BOOLEAN ? 1 : parquet_value_bytes(leaf);
     struct buf *bufs[] = {&c->def,   &c->rep,   &c->values, &c->lengths, &c->codes,
                           &c->pages, &c->notes, &c->bounds, &c->min,     &c->max};
-    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
+    for (size_t i = 0; i < sizeof bufs / sizeof(struct buf *); i++) {
         buf_init(bufs[i], shared->memory_max);
     }
     dict_init(&c->dict, c->width, shared->memory_max);
@@ -63,7 +64,7 @@ column_writer_fini(struct column_writer *c)
 {
     struct buf *bufs[] = {&c->def,   &c->rep,   &c->values, &c->lengths, &c->codes,
                           &c->pages, &c->notes, &c->bounds, &c->min,     &c->max};
-    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
+    for (size_t i = 0; i < sizeof bufs / sizeof(struct buf *); i++) {
         buf_fini(bufs[i]);
     }
     dict_fini(&c->dict);

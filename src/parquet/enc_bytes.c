@@ -34,7 +34,7 @@ out:
 err
 delta_length_decode(slice in, int32_t *lengths, slice *out, size_t n, struct fault *f)
 {
-    slice data;
+    slice data = SL_EMPTY;
     err rc = read_lengths(in, lengths, n, f, &data);
     const uint8_t *p = data.p;
     for (size_t i = 0; rc == OK && i < n; i++) {

@@ -42,18 +42,19 @@ delta_open(slice in, size_t n, struct delta_reader *d, struct fault *f)
     return OK;
 }
 
-/* The deltas of one block, less than asked only at the end: begins with smallest delta and widths. */
-static err
-delta_block(struct delta_reader *d, const uint8_t **ret_widths, uint64_t *ret_min, struct fault *f)
+/* The head of the next block, its smallest delta and a width per miniblock: the widths, NULL when cut short.
+ */
+static const uint8_t *
+delta_block(struct delta_reader *d, uint64_t *ret_min, struct fault *f)
 {
     uint64_t min = 0;
     if (!varint_read(&d->p, d->end, &min) || (size_t)(d->end - d->p) < d->mini_count) {
-        return FAULT(f, ERR_CORRUPT, "parquet delta: a block is cut short");
+        (void)FAULT(f, ERR_CORRUPT, "parquet delta: a block is cut short");
+        return NULL;
     }
     *ret_min = (uint64_t)zigzag_decode(min);
-    *ret_widths = d->p;
     d->p += d->mini_count;
-    return OK;
+    return d->p - d->mini_count;
 }
 
 /* The next miniblock, of which `take` values are wanted, and all bytes behind it (unpacking is faster where
@@ -72,7 +73,7 @@ delta_mini(struct delta_reader *d, unsigned width, size_t take, slice *ret, stru
 
 /* Values of one miniblock, 32 at a time; wraps in the type's own width because OUT truncates. */
 #define DELTA_DECODE(TYPE)                                                                                   \
-    struct delta_reader d;                                                                                   \
+    struct delta_reader d = {0};                                                                             \
     err rc = OK;                                                                                             \
     TRY(delta_open(in, n, &d, f));                                                                           \
     if (n > 0) {                                                                                             \
@@ -80,9 +81,11 @@ delta_mini(struct delta_reader *d, unsigned width, size_t take, slice *ret, stru
     }                                                                                                        \
     uint64_t last = d.first;                                                                                 \
     while (d.left > 0) {                                                                                     \
-        const uint8_t *widths = NULL;                                                                        \
         uint64_t min = 0;                                                                                    \
-        TRY(delta_block(&d, &widths, &min, f));                                                              \
+        const uint8_t *widths = delta_block(&d, &min, f);                                                    \
+        if (!widths) {                                                                                       \
+            return ERR_CORRUPT;                                                                              \
+        }                                                                                                    \
         for (size_t m = 0; m < d.mini_count && d.left > 0; m++) {                                            \
             size_t take = d.left < d.mini_values ? d.left : d.mini_values;                                   \
             slice bits = SL_EMPTY;                                                                           \

@@ -63,7 +63,7 @@ rle_decode_u8(slice in, unsigned width, uint8_t *out, size_t n, struct fault *f)
 {
     err rc = OK;
     const uint8_t *p = in.p, *end = in.p + in.n;
-    struct rle_run run;
+    struct rle_run run = {0};
     for (size_t i = 0, k = 0; i < n; i += k) {
         TRY(next_run(&p, end, width, f, &run));
         TRY(run_take(&run, width, n - i, f, &k));
@@ -82,7 +82,7 @@ rle_decode_u32(slice in, unsigned width, uint32_t *out, size_t n, struct fault *
 {
     err rc = OK;
     const uint8_t *p = in.p, *end = in.p + in.n;
-    struct rle_run run;
+    struct rle_run run = {0};
     if (width == 0) { /* one value only: some writers leave the runs out */
         memset(out, 0, n * sizeof *out);
         return OK;

@@ -24,7 +24,8 @@ struct parquet_writer {
 static err
 no_room(struct fault *f)
 {
-    return FAULT(f, ERR_LIMIT, "parquet writer: the memory limit is reached");
+    (void)FAULT(f, ERR_LIMIT, "parquet writer: the memory limit is reached");
+    return ERR_LIMIT;
 }
 
 static err
