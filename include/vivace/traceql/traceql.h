@@ -57,14 +57,15 @@ struct tql_tag_group { /* all of */
     size_t cond_count;
 };
 
-struct tql_tag_filter {          /* any of; no group = do not filter */
-    const struct tql_expr *expr; /* the same as an expression; NULL = do not filter */
+struct tql_tag_filter { /* any of; no group = do not filter */
     const struct tql_tag_group *groups;
     size_t group_count;
 };
 
 /* The `q` of tag names and values, typed while the user types: never fails for its form. What is incomplete
- * is mended (`{ .a = 1 && .b = ` filters by .a); what cannot be, is no single filter, has a condition on an
- * unscoped attribute or a group without a condition, gives an empty filter. ERR_LIMIT "maximum condition
- * groups reached (limit: 100). …" when the OR expands to more groups, or the arena. */
+ * is mended (`{ span.a = 1 && span.b = ` filters by span.a); what cannot be, is no single filter, touches an
+ * unscoped attribute or has a group without a condition, gives an empty filter. Parts that are no conditions
+ * (a bare attribute, arithmetic, `!`) are passed over: the filter keeps at least what the query keeps.
+ * ERR_LIMIT "maximum condition groups reached (limit: 100). …" when the OR expands to more groups, or the
+ * arena. */
 CHECKED err traceql_parse_tag_filter(slice q, struct arena *a, struct fault *f, struct tql_tag_filter *ret);
