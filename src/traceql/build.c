@@ -154,7 +154,7 @@ expr_unary(struct builder *b, enum tql_op op, struct tql_expr *a)
                            .has_attr = a->has_attr,
                            .type = nil_test ? TQL_BOOL : a->type};
     link_operands(&e->tree, &a->tree, NULL);
-    (void)fold(e);
+    (void)tql_fold(e);
     return e;
 }
 
@@ -189,7 +189,7 @@ expr_binary(struct builder *b, struct tql_expr *x, enum tql_op op, struct tql_ex
         normalize_trace_id(x, y);
         normalize_trace_id(y, x);
     }
-    (void)fold(e);
+    (void)tql_fold(e);
     return e;
 }
 

@@ -39,9 +39,9 @@ struct builder {
 void build_action(struct builder *b, uint8_t action, const union symbol *v, union symbol *ret);
 
 /* Types of operands against operators: what the checker refuses and folding avoids. */
-bool types_match(uint8_t a, uint8_t b);
-bool types_fit_binary(enum tql_op op, uint8_t a, uint8_t b);
-bool type_fits_unary(enum tql_op op, uint8_t type);
+bool tql_types_match(uint8_t a, uint8_t b);
+bool tql_types_fit_binary(enum tql_op op, uint8_t a, uint8_t b);
+bool tql_type_fits_unary(enum tql_op op, uint8_t type);
 
 /* Turn the operation, operands and type set, into one static when it is constant. */
-bool fold(struct tql_expr *e);
+bool tql_fold(struct tql_expr *e);

@@ -70,7 +70,7 @@ check_absent(const struct tql_expr *e, struct fault *f)
 static err
 check_unary(const struct tql_expr *e, struct fault *f)
 {
-    if (!type_fits_unary((enum tql_op)e->op, tql_expr_a(e)->type)) {
+    if (!tql_type_fits_unary((enum tql_op)e->op, tql_expr_a(e)->type)) {
         return refuse(f, "illegal operation for the given type", OF_EXPR, e);
     }
     return check_absent(e, f);
@@ -96,10 +96,10 @@ check_binary(const struct tql_expr *e, struct fault *f)
 {
     enum tql_op op = (enum tql_op)e->op;
     uint8_t a = tql_expr_a(e)->type, b = tql_expr_b(e)->type;
-    if (!types_match(a, b)) {
+    if (!tql_types_match(a, b)) {
         return refuse(f, "binary operations must operate on the same type", OF_EXPR, e);
     }
-    if (!types_fit_binary(op, a, b)) {
+    if (!tql_types_fit_binary(op, a, b)) {
         return refuse(f, "illegal operation for the given types", OF_EXPR, e);
     }
     return op == TQL_OP_RE || op == TQL_OP_NRE ? check_regex(e, f) : OK;
@@ -180,7 +180,7 @@ check_scalar_filter(const struct tql_stage *s, struct fault *f)
     if (rc != OK) {
         return rc;
     }
-    if (!types_match(s->lhs->type, s->rhs->type)) {
+    if (!tql_types_match(s->lhs->type, s->rhs->type)) {
         return refuse(f, "binary operations must operate on the same type", OF_STAGE, s);
     }
     if (s->lhs->kind != TQL_SCALAR_AGGREGATE || s->lhs->pipeline) {

@@ -22,8 +22,8 @@ fold_binary(const struct tql_expr *e, struct tql_static *ret)
 {
     const struct tql_expr *a = tql_expr_a(e), *b = tql_expr_b(e);
     enum tql_op op = (enum tql_op)e->op;
-    if (a->kind != TQL_EXPR_STATIC || b->kind != TQL_EXPR_STATIC || !types_match(a->type, b->type) ||
-        !types_fit_binary(op, a->type, b->type)) {
+    if (a->kind != TQL_EXPR_STATIC || b->kind != TQL_EXPR_STATIC || !tql_types_match(a->type, b->type) ||
+        !tql_types_fit_binary(op, a->type, b->type)) {
         return false;
     }
     if (op == TQL_OP_RE || op == TQL_OP_NRE) {
@@ -36,7 +36,7 @@ static bool
 fold_unary(const struct tql_expr *e, struct tql_static *ret)
 {
     const struct tql_expr *a = tql_expr_a(e);
-    if (a->kind != TQL_EXPR_STATIC || !type_fits_unary((enum tql_op)e->op, a->type)) {
+    if (a->kind != TQL_EXPR_STATIC || !tql_type_fits_unary((enum tql_op)e->op, a->type)) {
         return false;
     }
     *ret = a->value;
@@ -58,7 +58,7 @@ fold_unary(const struct tql_expr *e, struct tql_static *ret)
 }
 
 bool
-fold(struct tql_expr *e)
+tql_fold(struct tql_expr *e)
 {
     struct tql_static value;
     if (e->kind == TQL_EXPR_UNARY ? !fold_unary(e, &value) : !fold_binary(e, &value)) {

@@ -501,7 +501,7 @@ number_token(struct lexer *l, struct token *t, bool is_float)
     }
     if (is_float) {
         double d = 0;
-        if (!float_parse(text, &d)) {
+        if (!tql_float_parse(text, &d)) {
             lexer_fail(l, "strconv.ParseFloat: parsing \"%.*s\": %s", SL_FMT(text),
                        slice_find_byte(text, '_') < text.n ? "invalid syntax" : "value out of range");
         }

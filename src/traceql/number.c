@@ -211,7 +211,7 @@ put_small(char *end, uint64_t u)
 }
 
 size_t
-duration_print(int64_t ns, char out[DURATION_TEXT_MAX])
+tql_duration_print(int64_t ns, char out[DURATION_TEXT_MAX])
 {
     char text[DURATION_TEXT_MAX], *end = text + sizeof text, *p = end;
     uint64_t u = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
@@ -269,7 +269,7 @@ shortest_digits(double d, char digits[FLOAT_TEXT_MAX], int *ret_exponent)
 }
 
 size_t
-float_print(double d, char out[FLOAT_TEXT_MAX])
+tql_float_print(double d, char out[FLOAT_TEXT_MAX])
 {
     if (isnan(d) || isinf(d)) {
         const char *text = isnan(d) ? "NaN" : d > 0 ? "+Inf" : "-Inf";
@@ -315,7 +315,7 @@ float_print(double d, char out[FLOAT_TEXT_MAX])
 }
 
 bool
-float_parse(slice s, double *ret)
+tql_float_parse(slice s, double *ret)
 {
     char *end, *text = mem_strndup(s.p, s.n);
     double d = strtod(text, &end);

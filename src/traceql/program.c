@@ -143,7 +143,7 @@ is_regex_op(uint8_t op)
 }
 
 const struct tql_attr *
-expr_cond(const struct tql_expr *e, struct tql_cond *ret)
+tql_expr_cond(const struct tql_expr *e, struct tql_cond *ret)
 {
     const struct tql_expr *a = tql_expr_a(e), *b = tql_expr_b(e);
     *ret = (struct tql_cond){.op = e->op};
@@ -180,7 +180,7 @@ tql_compiler_cond(struct tql_compiler *c, const struct tql_expr *e, uint8_t use,
                   bool *ret_is, struct tql_cond *ret)
 {
     struct tql_cond cond;
-    const struct tql_attr *attr = expr_cond(e, &cond);
+    const struct tql_attr *attr = tql_expr_cond(e, &cond);
     err rc = OK;
     if (attr && is_regex_op(cond.op)) {
         struct tql_regex *re = NULL;

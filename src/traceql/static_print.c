@@ -69,9 +69,9 @@ print_number(const struct tql_static *v, struct buf *out)
 {
     char text[FLOAT_TEXT_MAX > DURATION_TEXT_MAX ? FLOAT_TEXT_MAX : DURATION_TEXT_MAX];
     if (v->type == TQL_FLOAT) {
-        (void)buf_append(out, text, float_print(v->f, text));
+        (void)buf_append(out, text, tql_float_print(v->f, text));
     } else if (v->type == TQL_DURATION) {
-        (void)buf_append(out, text, duration_print(v->i, text));
+        (void)buf_append(out, text, tql_duration_print(v->i, text));
     } else {
         (void)buf_append_i64(out, v->i);
     }

@@ -196,7 +196,7 @@ static err
 push_leaf(struct expander *x, const struct tql_expr *e)
 {
     struct tql_cond cond;
-    const struct tql_attr *attr = expr_cond(e, &cond);
+    const struct tql_attr *attr = tql_expr_cond(e, &cond);
     struct groups g;
     err rc = make_groups(x, 1, &g);
     if (rc == OK && attr && e->kind != TQL_EXPR_ATTR) {

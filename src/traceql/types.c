@@ -1,7 +1,7 @@
 #include "build.h"
 
 bool
-types_match(uint8_t a, uint8_t b)
+tql_types_match(uint8_t a, uint8_t b)
 {
     return a == TQL_DYNAMIC || b == TQL_DYNAMIC || a == b ||
            (tql_type_is_numeric(a) && tql_type_is_numeric(b));
@@ -28,13 +28,13 @@ type_fits(enum tql_op op, uint8_t type)
 }
 
 bool
-types_fit_binary(enum tql_op op, uint8_t a, uint8_t b)
+tql_types_fit_binary(enum tql_op op, uint8_t a, uint8_t b)
 {
     return type_fits(op, a) && type_fits(op, b);
 }
 
 bool
-type_fits_unary(enum tql_op op, uint8_t type)
+tql_type_fits_unary(enum tql_op op, uint8_t type)
 {
     switch (op) {
     case TQL_OP_SUB:

@@ -10,9 +10,8 @@
 
 #include "vivace/traceql/static.h"
 
-#define TQL_REGEX_BYTES_MAX                                                                                  \
-    (8u << 20) /* program and lazily built automaton of one pattern (RE2's default)                          \
-                */
+/* Program and lazily built automaton of one pattern: RE2's default. */
+#define TQL_REGEX_BYTES_MAX (8u << 20)
 
 enum tql_regex_kind {
     TQL_REGEX_LITERALS, /* equals one of `literals` */
