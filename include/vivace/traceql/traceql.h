@@ -17,10 +17,10 @@
 #include "vivace/base/arena.h"
 #include "vivace/traceql/ast.h"
 
-#define TQL_TEXT_BYTES_HARD_MAX (4u << 20) /* lexer positions and parser stack stay far from overflow */
-#define TQL_TAG_GROUPS_MAX                                                                                   \
-    100u /* OR groups of a tag query, as Tempo's max_condition_groups_per_tag_query                          \
-          */
+/* Lexer positions and the parser's stack stay far from overflow. */
+#define TQL_TEXT_BYTES_HARD_MAX (4u << 20)
+/* OR groups of a tag query, as Tempo's max_condition_groups_per_tag_query. */
+#define TQL_TAG_GROUPS_MAX 100u
 
 /* ERR_LIMIT with the text clients know when `q` is longer than `max`. */
 CHECKED err traceql_check_size(slice q, size_t max, struct fault *f);
