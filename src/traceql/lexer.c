@@ -139,6 +139,13 @@ offset(const struct lexer *l)
     return l->at - l->ch_bytes;
 }
 
+/* The text from a byte on to l->ch. */
+static slice
+text_from(const struct lexer *l, size_t from)
+{
+    return slice_of(l->text.p + from, offset(l) - from);
+}
+
 /* --- errors -----------------------------------------------------------------------------------------------
  */
 
@@ -302,7 +309,7 @@ unescape(slice s, size_t *at, uint8_t *out, size_t *n)
 static bool
 unquote(struct lexer *l, slice text, struct tql_static *ret)
 {
-    slice body = slice_sub(text, 1, text.n - 2);
+    slice body = slice_of(text.p + 1, text.n - 2);
     uint8_t *out = arena_alloc(l->arena, body.n + 1);
     size_t n = 0, at = 0;
     bool good = out != NULL;
@@ -459,7 +466,7 @@ scan_number(struct lexer *l, size_t from, bool dot)
     if (!n.is_float && n.invalid) {
         lexer_fail(l, "invalid digit '%c' in %s", (char)n.invalid, number_name(&n));
     }
-    if (n.underscore && !underscores_fit(slice_sub(l->text, from, offset(l) - from))) {
+    if (n.underscore && !underscores_fit(text_from(l, from))) {
         lexer_fail(l, "'_' must separate successive digits");
     }
     return n.is_float;
@@ -481,7 +488,7 @@ try_duration(struct lexer *l, struct token *t)
         }
     }
     int64_t ns;
-    if (end == offset(l) || !tql_duration_parse(slice_sub(l->text, t->from, end - t->from), &ns)) {
+    if (end == offset(l) || !tql_duration_parse(slice_of(l->text.p + t->from, end - t->from), &ns)) {
         return false;
     }
     while (offset(l) < end) {
@@ -495,7 +502,7 @@ try_duration(struct lexer *l, struct token *t)
 static void
 number_token(struct lexer *l, struct token *t, bool is_float)
 {
-    slice text = slice_sub(l->text, t->from, offset(l) - t->from);
+    slice text = text_from(l, t->from);
     if (try_duration(l, t)) {
         return;
     }
@@ -623,9 +630,9 @@ name_token(struct lexer *l, struct token *t)
 static void
 operator_token(struct lexer *l, struct token *t)
 {
-    int id = token_find(slice_sub(l->text, t->from, offset(l) - t->from));
+    int id = token_find(text_from(l, t->from));
     while (peek(l) != LEX_EOF) {
-        int longer = token_find(slice_sub(l->text, t->from, l->at - t->from));
+        int longer = token_find(slice_of(l->text.p + t->from, l->at - t->from));
         if (longer == 0) {
             break;
         }
@@ -634,7 +641,7 @@ operator_token(struct lexer *l, struct token *t)
     }
     if (id == 0) {
         t->id = TOK_IDENTIFIER;
-        t->value = tql_static_string(slice_sub(l->text, t->from, offset(l) - t->from));
+        t->value = tql_static_string(text_from(l, t->from));
         return;
     }
     t->id = (uint8_t)id;
@@ -696,7 +703,7 @@ string_token(struct lexer *l, struct token *t)
     }
     next(l);
     t->id = TOK_STRING;
-    (void)unquote(l, slice_sub(l->text, t->from, offset(l) - t->from), &t->value);
+    (void)unquote(l, text_from(l, t->from), &t->value);
 }
 
 /* One rune of an operator, or a number that starts with a point. */
@@ -758,6 +765,7 @@ scan(struct lexer *l, struct token *t)
 void
 lexer_init(struct lexer *l, slice text, struct arena *arena, struct fault *f)
 {
+    text.p = text.n ? text.p : (const uint8_t *)"";
     *l = (struct lexer){.text = text, .ch = LEX_START, .line = 1, .arena = arena, .fault = f};
 }
 

@@ -216,7 +216,8 @@ tql_duration_print(int64_t ns, char out[DURATION_TEXT_MAX])
     char text[DURATION_TEXT_MAX], *end = text + sizeof text, *p = end;
     uint64_t u = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     if (u == 0) {
-        memcpy(out, "0s", 2);
+        out[0] = '0';
+        out[1] = 's';
         return 2;
     }
     if (u < (uint64_t)NS_PER_S) {
@@ -273,10 +274,13 @@ tql_float_print(double d, char out[FLOAT_TEXT_MAX])
 {
     if (isnan(d) || isinf(d)) {
         const char *text = isnan(d) ? "NaN" : d > 0 ? "+Inf" : "-Inf";
-        memcpy(out, text, strlen(text));
-        return strlen(text);
+        size_t length = 0;
+        for (; text[length]; length++) {
+            out[length] = text[length];
+        }
+        return length;
     }
-    char digits[FLOAT_TEXT_MAX];
+    char digits[FLOAT_TEXT_MAX] = {'0'};
     int exponent, at = 0;
     int n = (int)shortest_digits(fabs(d), digits, &exponent);
     if (signbit(d)) {
@@ -299,7 +303,7 @@ tql_float_print(double d, char out[FLOAT_TEXT_MAX])
             out[at++] = '0';
         }
         memcpy(out + at, digits, (size_t)n);
-        return (size_t)(at + n);
+        return (size_t)at + (size_t)n;
     }
     for (int i = 0; i <= exponent; i++) {
         out[at++] = i < n ? digits[i] : '0';

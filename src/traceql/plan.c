@@ -58,7 +58,7 @@ parts_add(struct planner *p, struct parts *parts, const struct tql_expr *e, uint
         return OK;
     }
     void *rest = arena_grow(p->arena, parts->rest, parts->rest_count, &parts->rest_cap, parts->rest_count + 1,
-                            sizeof *parts->rest);
+                            sizeof(void *));
     if (!rest) {
         return no_memory(p);
     }
@@ -277,23 +277,22 @@ static err plan_chain(struct planner *p, const struct tql_stage *s);
 
 /* An operand of || may be empty, and so may the left one of a negated relation. */
 static err
-visit_set_op(struct planner *p, const struct tql_stage *s,
-             enum tql_visit phase) /* NOLINT(misc-no-recursion) */
+visit_set(struct planner *p, const struct tql_stage *s, enum tql_visit at) /* NOLINT(misc-no-recursion) */
 {
     if (s->kind == TQL_STAGE_FILTER) {
-        return phase == TQL_VISIT_POST ? step_filter(p, s) : OK;
+        return at == TQL_VISIT_POST ? step_filter(p, s) : OK;
     }
     if (s->kind == TQL_STAGE_PIPELINE) {
         bool piped = p->piped;
-        err rc = phase == TQL_VISIT_POST ? plan_chain(p, s->first) : OK;
+        err rc = at == TQL_VISIT_POST ? plan_chain(p, s->first) : OK;
         p->piped = piped;
         return rc;
     }
-    if (phase == TQL_VISIT_PRE) {
+    if (at == TQL_VISIT_PRE) {
         p->optional += s->op == TQL_OP_OR || is_negated(s->op);
         return OK;
     }
-    if (phase == TQL_VISIT_IN) {
+    if (at == TQL_VISIT_IN) {
         p->optional -= is_negated(s->op);
         return OK;
     }
@@ -310,7 +309,7 @@ plan_set_op(struct planner *p, const struct tql_stage *root) /* NOLINT(misc-no-r
     err rc = OK;
     tql_walk_start(&w, &root->tree);
     while (rc == OK && tql_walk_next(&w)) {
-        rc = visit_set_op(p, (const struct tql_stage *)w.at, w.phase);
+        rc = visit_set(p, (const struct tql_stage *)w.at, w.phase);
     }
     return rc;
 }

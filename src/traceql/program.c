@@ -108,8 +108,8 @@ compiler_regex(struct tql_compiler *c, slice pattern, struct fault *f, struct tq
         return FAULT(f, ERR_LIMIT, "too many regular expressions in the query (limit: %u)",
                      TQL_REGEX_COUNT_MAX);
     }
-    void *regexes = arena_grow(c->arena, c->regexes, c->regex_count, &c->regex_cap, c->regex_count + 1,
-                               sizeof *c->regexes);
+    void *regexes =
+        arena_grow(c->arena, c->regexes, c->regex_count, &c->regex_cap, c->regex_count + 1, sizeof(void *));
     void *patterns = arena_grow(c->arena, c->patterns, c->regex_count, &c->pattern_cap, c->regex_count + 1,
                                 sizeof *c->patterns);
     if (!regexes || !patterns) {
@@ -311,9 +311,11 @@ emit_match(struct emitter *e, const struct tql_expr *x)
     if (rc != OK) {
         return rc;
     }
-    if (!MORE(e, e->regexes, e->regex_count, e->regex_cap)) {
+    void *regexes = arena_more(e, e->regexes, e->regex_count, &e->regex_cap, sizeof(void *));
+    if (!regexes) {
         return no_memory(e->f);
     }
+    e->regexes = regexes;
     e->regexes[e->regex_count] = re;
     return emit(e, TQL_CODE_MATCH, x->op, (uint32_t)e->regex_count++);
 }

@@ -2,6 +2,7 @@
 #include "lexer.h"
 
 #include "vivace/base/mem.h"
+#include "vivace/base/must.h"
 #include "vivace/traceql/traceql.h"
 
 /* --- mending ----------------------------------------------------------------------------------------------
@@ -197,7 +198,7 @@ push_leaf(struct expander *x, const struct tql_expr *e)
 {
     struct tql_cond cond;
     const struct tql_attr *attr = tql_expr_cond(e, &cond);
-    struct groups g;
+    struct groups g = {0};
     err rc = make_groups(x, 1, &g);
     if (rc == OK && attr && e->kind != TQL_EXPR_ATTR) {
         struct cell *cell = arena_new(x->arena, struct cell);
@@ -235,7 +236,10 @@ join(struct expander *x, struct group a, struct group b, struct group *ret)
 static err
 combine(struct expander *x, uint8_t op)
 {
-    struct groups b = x->stack[x->n - 1], a = x->stack[x->n - 2], g;
+    MUST(x->stack && x->n >= 2);
+    struct groups b = x->stack[x->n - 1], a = x->stack[x->n - 2], g = {0};
+    MUST(a.n > 0 && a.list);
+    MUST(b.n > 0 && b.list);
     err rc = make_groups(x, op == TQL_OP_OR ? a.n + b.n : a.n * b.n, &g);
     x->n -= 2;
     if (rc != OK) {
@@ -289,6 +293,7 @@ has_unscoped(const struct tql_expr *root)
 static err
 finish(struct expander *x, struct tql_tag_filter *ret)
 {
+    MUST(x->stack && x->n == 1);
     struct groups g = x->stack[0];
     struct tql_tag_group *out = arena_new_array(x->arena, struct tql_tag_group, g.n);
     if (!out) {

@@ -39,10 +39,10 @@ CHECKED err traceql_parse_identifier(slice text, struct arena *a, struct fault *
 
 /* Normal form. Parsing it gives the same form again. */
 void traceql_print(const struct tql_query *q, struct buf *out);
-void tql_expr_print(const struct tql_expr *e, struct buf *out);
+void tql_expr_print(const struct tql_expr *root, struct buf *out);
 void tql_stage_print(const struct tql_stage *s,
                      struct buf *out); /* one stage, without what follows the pipe */
-void tql_scalar_print(const struct tql_scalar *s, struct buf *out);
+void tql_scalar_print(const struct tql_scalar *root, struct buf *out);
 void tql_metric_print(const struct tql_metric *m, struct buf *out);
 
 /* One pushable condition of a tag query. */
