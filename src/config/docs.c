@@ -173,7 +173,8 @@ config_write_docs(struct buf *out)
     (void)buf_append_cstr(
         out, "# Configuration\n\n"
              "Written by the program from the table it reads with (`src/config/table_*.c`); do not edit. A "
-             "file of Tempo 2.x or 3.0 works as it is.\n\n"
+             "file of Tempo 2.x or 3.0 works as it is. Keys of parts that are not built yet (README.md, \"What "
+             "works\") are read and checked, and have no effect until those parts exist.\n\n"
              "- `-config.file=tempo.yaml`; precedence: defaults, then the file, then flags (`-name=value`, "
              "`--name=value`, `-name value`, booleans bare).\n"
              "- `-config.expand-env` replaces `${VAR}`, `${VAR:default}` and `${VAR:-default}` in the file "

@@ -19,7 +19,7 @@ struct distributor {
     struct distributor_options o;
     struct limiter limiter;
     _Atomic bool stopping;
-    struct metric *discarded, *truncated, *accepted, *refused, *requests;
+    struct metric *discarded, *truncated, *accepted, *refused, *requests, *by_name;
     struct series *traces_per_batch, *push_seconds;
 };
 
@@ -39,10 +39,18 @@ distributor_create(const struct distributor_options *o)
                                 "receiver,transport");
     d->requests = metric_counter("tempo_distributor_ingestion_requests_total",
                                  "Write requests with spans, per tenant.", "tenant");
+    d->by_name = metric_counter("tempo_distributor_debug_spans_received_total",
+                                "Spans received by name and service, when metric_received_spans is on.",
+                                "tenant,name,service");
     d->traces_per_batch = metric_series0(metric_histogram(
         "tempo_distributor_traces_per_batch", "Traces in each batch.", "", traces_per_batch_buckets, 10));
     d->push_seconds = metric_series0(metric_histogram("tempo_distributor_push_duration_seconds",
                                                       "Time to store a batch.", "", push_buckets, 11));
+    if (o->known_tenant.n) {
+        /* Dashboards read these before the first span comes. */
+        (void)limiter_tenant_get(&d->limiter, o->known_tenant);
+        (void)metric_series1(d->requests, o->known_tenant);
+    }
     return d;
 }
 
@@ -167,6 +175,18 @@ observe_batch(struct distributor *d, const struct span_batch *b, const struct li
     }
 }
 
+static void
+count_by_name(struct distributor *d, const struct distributor_push *p)
+{
+    for (size_t i = 0; i < p->batch->span_count; i++) {
+        const struct span *s = &p->batch->spans[i];
+        if (!d->o.count_root_spans_only || span_id_is_zero(&s->parent)) {
+            slice labels[] = {p->tenant, s->name, span_service_name(p->batch, s)};
+            series_add(metric_series(d->by_name, labels), 1);
+        }
+    }
+}
+
 static err
 store(struct distributor *d, struct distributor_push *p, const struct distributor_limits *limits,
       struct fault *f)
@@ -212,6 +232,9 @@ push_checked(struct distributor *d, struct distributor_push *p, struct fault *f)
     series_add(t->spans_received, p->batch->span_count);
     series_add(t->bytes_received, bytes);
     span_log_received(&d->o.log_received, p->batch);
+    if (d->o.count_spans_by_name) {
+        count_by_name(d, p);
+    }
     if (limits.artificial_delay_ms) {
         /* For load tests only: this parks a worker on purpose. */
         nanosleep(&(struct timespec){.tv_sec = (time_t)(limits.artificial_delay_ms / 1000),

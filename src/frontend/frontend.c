@@ -23,6 +23,7 @@ frontend_create(const struct frontend_options *o)
                          "method,route,status_code,ws", METRIC_BUCKETS_REQUEST, 14);
     fe->frontend_requests =
         metric_counter("tempo_query_frontend_requests_total", "Queries answered.", "status_code");
+    (void)metric_series1(fe->frontend_requests, SL("200"));
     fe->queries = metric_counter("tempo_query_frontend_queries_total", "Queries by kind and result.",
                                  "op,result,tenant");
     fe->frontend_duration =

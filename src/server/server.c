@@ -5,6 +5,8 @@
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
+#include "vivace/base/metrics.h"
+#include "vivace/model/tenant.h"
 #include "vivace/net/grpc.h"
 
 #include <errno.h>
@@ -182,6 +184,9 @@ open_ingester(struct server *s, struct fault *f)
     err rc = ingester_open(&o, f, &ing);
     if (rc == OK) {
         s->ingester = ing;
+        if (!c->multitenancy_enabled) { /* dashboards read it before the first span comes */
+            (void)metric_series1(metric_counter("tempo_ingester_traces_created_total", "", "tenant"), SL(TENANT_SINGLE));
+        }
     }
     return rc;
 }
@@ -203,6 +208,9 @@ open_receivers(struct server *s, struct fault *f)
         .retry_after_s = (uint32_t)(c->retry_after_on_resource_exhausted_ns / NS_PER_S),
         .log_received = span_log_options(&c->log_received_spans),
         .log_discarded = span_log_options(&c->log_discarded_spans),
+        .count_spans_by_name = c->metric_received_spans_enabled,
+        .count_root_spans_only = c->metric_received_spans_root_only,
+        .known_tenant = s->config->multitenancy_enabled ? SL_EMPTY : SL(TENANT_SINGLE),
     };
     s->distributor = distributor_create(&d);
     struct receivers_options r = {
