@@ -2,8 +2,7 @@
 
 #define COMPARE_TOP_DEFAULT 10
 
-/* --- memory -----------------------------------------------------------------------------------------------
- */
+/* --- memory ---------------------------------------------------------------------------------------- */
 
 /* Zeroed, or NULL with the error noted: callers return at once. */
 static void *
@@ -44,8 +43,7 @@ link_operands(struct tql_tree *up, struct tql_tree *a, struct tql_tree *b)
     }
 }
 
-/* --- tokens -----------------------------------------------------------------------------------------------
- */
+/* --- tokens ---------------------------------------------------------------------------------------- */
 
 static enum tql_op
 op_of(const struct token *t)
@@ -117,8 +115,7 @@ constant_of(struct builder *b, const struct token *t)
     return tql_static_int(INT64_MIN);
 }
 
-/* --- field expressions ------------------------------------------------------------------------------------
- */
+/* --- field expressions ----------------------------------------------------------------------------- */
 
 static struct tql_expr *
 expr_static(struct builder *b, struct tql_static v)
@@ -154,7 +151,7 @@ expr_unary(struct builder *b, enum tql_op op, struct tql_expr *a)
                            .has_attr = a->has_attr,
                            .type = nil_test ? TQL_BOOL : a->type};
     link_operands(&e->tree, &a->tree, NULL);
-    (void)tql_fold(e);
+    (void)tql_fold(e, &b->regexes_left);
     return e;
 }
 
@@ -189,7 +186,7 @@ expr_binary(struct builder *b, struct tql_expr *x, enum tql_op op, struct tql_ex
         normalize_trace_id(x, y);
         normalize_trace_id(y, x);
     }
-    (void)tql_fold(e);
+    (void)tql_fold(e, &b->regexes_left);
     return e;
 }
 
@@ -199,8 +196,7 @@ nil_op(const struct token *t)
     return t->id == TOK_EQ ? TQL_OP_NOT_EXISTS : TQL_OP_EXISTS;
 }
 
-/* --- attributes -------------------------------------------------------------------------------------------
- */
+/* --- attributes ------------------------------------------------------------------------------------ */
 
 static uint8_t
 intrinsic_of(const struct token *t)
@@ -275,8 +271,7 @@ attr_named(struct builder *b, const struct token *scope, const struct token *nam
     return a;
 }
 
-/* --- stages and scalars -----------------------------------------------------------------------------------
- */
+/* --- stages and scalars ---------------------------------------------------------------------------- */
 
 static struct tql_stage *
 stage_make(struct builder *b, enum tql_stage_kind kind, const struct tql_expr *e)
@@ -388,8 +383,7 @@ scalar_binary(struct builder *b, struct tql_scalar *x, enum tql_op op, struct tq
     return s;
 }
 
-/* --- metrics ----------------------------------------------------------------------------------------------
- */
+/* --- metrics --------------------------------------------------------------------------------------- */
 
 static struct tql_metric *
 metric_make(struct builder *b, const struct token *t, const struct tql_attr *attr, const struct list *by)
@@ -450,8 +444,7 @@ metric_compare(struct builder *b, const union symbol *v, int numbers)
     return m;
 }
 
-/* --- actions ----------------------------------------------------------------------------------------------
- */
+/* --- actions --------------------------------------------------------------------------------------- */
 
 static void
 action_list(struct builder *b, uint8_t action, const union symbol *v, union symbol *ret)

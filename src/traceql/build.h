@@ -33,6 +33,7 @@ struct builder {
     struct lexer lexer;
     struct arena *arena;
     struct tql_query *query;
+    unsigned regexes_left; /* constant ones still to be folded */
 };
 
 /* Apply an action to its `v[0..]` symbols; errors go to the lexer. */
@@ -44,4 +45,4 @@ bool tql_types_fit_binary(enum tql_op op, uint8_t a, uint8_t b);
 bool tql_type_fits_unary(enum tql_op op, uint8_t type);
 
 /* Turn the operation, operands and type set, into one static when it is constant. */
-bool tql_fold(struct tql_expr *e);
+bool tql_fold(struct tql_expr *e, unsigned *regexes_left);

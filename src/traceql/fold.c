@@ -18,7 +18,7 @@ fold_regex(const struct tql_expr *e, struct tql_static *ret)
 }
 
 static bool
-fold_binary(const struct tql_expr *e, struct tql_static *ret)
+fold_binary(const struct tql_expr *e, unsigned *regexes_left, struct tql_static *ret)
 {
     const struct tql_expr *a = tql_expr_a(e), *b = tql_expr_b(e);
     enum tql_op op = (enum tql_op)e->op;
@@ -27,6 +27,10 @@ fold_binary(const struct tql_expr *e, struct tql_static *ret)
         return false;
     }
     if (op == TQL_OP_RE || op == TQL_OP_NRE) {
+        if (*regexes_left == 0) {
+            return false;
+        }
+        --*regexes_left;
         return fold_regex(e, ret);
     }
     return tql_static_binary(op, &a->value, &b->value, ret, NULL) == OK;
@@ -58,10 +62,10 @@ fold_unary(const struct tql_expr *e, struct tql_static *ret)
 }
 
 bool
-tql_fold(struct tql_expr *e)
+tql_fold(struct tql_expr *e, unsigned *regexes_left)
 {
     struct tql_static value;
-    if (e->kind == TQL_EXPR_UNARY ? !fold_unary(e, &value) : !fold_binary(e, &value)) {
+    if (e->kind == TQL_EXPR_UNARY ? !fold_unary(e, &value) : !fold_binary(e, regexes_left, &value)) {
         return false;
     }
     if (value.type == TQL_FLOAT && !isfinite(value.f)) {

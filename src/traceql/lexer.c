@@ -11,8 +11,7 @@
 #define LEX_START (-2)
 #define LEX_BAD   0xfffd /* a byte that is no UTF-8 */
 
-/* --- runes ------------------------------------------------------------------------------------------------
- */
+/* --- runes ----------------------------------------------------------------------------------------- */
 
 /* The rune at `p` and its length; LEX_BAD with length 1 when the bytes are no UTF-8 (Go's utf8.DecodeRune).
  */
@@ -146,8 +145,7 @@ text_from(const struct lexer *l, size_t from)
     return slice_of(l->text.p + from, offset(l) - from);
 }
 
-/* --- errors -----------------------------------------------------------------------------------------------
- */
+/* --- errors ---------------------------------------------------------------------------------------- */
 
 void
 lexer_fail(struct lexer *l, const char *fmt, ...)
@@ -177,8 +175,7 @@ lexer_no_memory(struct lexer *l)
     }
 }
 
-/* --- literals ---------------------------------------------------------------------------------------------
- */
+/* --- literals -------------------------------------------------------------------------------------- */
 
 static void
 scan_digits(struct lexer *l, int base, int n)
@@ -336,8 +333,7 @@ unquote(struct lexer *l, slice text, struct tql_static *ret)
     return good;
 }
 
-/* --- numbers ----------------------------------------------------------------------------------------------
- */
+/* --- numbers --------------------------------------------------------------------------------------- */
 
 struct number {
     int base;
@@ -529,8 +525,7 @@ number_token(struct lexer *l, struct token *t, bool is_float)
     t->value = tql_static_int(i);
 }
 
-/* --- attributes and operators -----------------------------------------------------------------------------
- */
+/* --- attributes and operators ---------------------------------------------------------------------- */
 
 static int
 token_find(slice text)
@@ -649,8 +644,7 @@ operator_token(struct lexer *l, struct token *t)
     l->scope = id;
 }
 
-/* --- the scan ---------------------------------------------------------------------------------------------
- */
+/* --- the scan -------------------------------------------------------------------------------------- */
 
 /* From behind the first '/' (l->ch is the second rune) to behind the comment. */
 static void

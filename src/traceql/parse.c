@@ -2,7 +2,8 @@
 
 #include "vivace/base/mem.h"
 
-#define STACK_FIRST 64
+#define STACK_FIRST      64
+#define FOLD_REGEXES_MAX 16 /* `"a" =~ "b"` is compiled while parsing: bound the work */
 
 /* The parser's stack: state and value of each symbol, on the heap. Its depth is at most the number of tokens.
  */
@@ -117,7 +118,7 @@ err
 traceql_parse(slice q, struct arena *a, struct fault *f, struct tql_query **ret)
 {
     struct fault ignored = {0};
-    struct builder b = {.arena = a};
+    struct builder b = {.arena = a, .regexes_left = FOLD_REGEXES_MAX};
     struct stack s = {0};
     err rc = traceql_check_size(q, TQL_TEXT_BYTES_HARD_MAX, f);
     if (rc != OK) {

@@ -22,8 +22,7 @@ no_memory(struct planner *p)
     return FAULT(p->fault, ERR_LIMIT, "the query needs too much memory");
 }
 
-/* --- filters ----------------------------------------------------------------------------------------------
- */
+/* --- filters --------------------------------------------------------------------------------------- */
 
 /* The operands of a filter's outermost && or ||, sorted into conditions and the rest. */
 struct parts {
@@ -153,8 +152,7 @@ add_filter(struct planner *p, const struct tql_expr *e, uint8_t use, uint32_t *r
     return OK;
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------
- */
+/* --- steps ----------------------------------------------------------------------------------------- */
 
 static err
 add_step(struct planner *p, struct tql_step step)
@@ -264,8 +262,7 @@ step_select(struct planner *p, const struct tql_stage *s)
     return rc == OK ? add_step(p, step) : rc;
 }
 
-/* --- set operations and chains ----------------------------------------------------------------------------
- */
+/* --- set operations and chains --------------------------------------------------------------------- */
 
 static bool
 is_negated(uint8_t op)
@@ -367,8 +364,7 @@ plan_chain(struct planner *p, const struct tql_stage *s) /* NOLINT(misc-no-recur
     return rc;
 }
 
-/* --- metrics and the whole --------------------------------------------------------------------------------
- */
+/* --- metrics and the whole ------------------------------------------------------------------------- */
 
 static err
 plan_metric(struct planner *p, const struct tql_metric *m)

@@ -1,7 +1,6 @@
 #include "vivace/traceql/traceql.h"
 
-/* --- field expressions ------------------------------------------------------------------------------------
- */
+/* --- field expressions ----------------------------------------------------------------------------- */
 
 static bool
 is_leaf(const struct tql_expr *e)
@@ -75,8 +74,7 @@ tql_expr_print(const struct tql_expr *root, struct buf *out)
     }
 }
 
-/* --- attributes -------------------------------------------------------------------------------------------
- */
+/* --- attributes ------------------------------------------------------------------------------------ */
 
 static void
 print_attrs(const struct tql_attr *attrs, size_t n, struct buf *out)
@@ -89,8 +87,7 @@ print_attrs(const struct tql_attr *attrs, size_t n, struct buf *out)
     (void)buf_append_byte(out, ')');
 }
 
-/* --- scalars ----------------------------------------------------------------------------------------------
- */
+/* --- scalars --------------------------------------------------------------------------------------- */
 
 /* A pipeline inside a scalar or a set operation holds no such thing itself: the grammar nests them once, and
  * so does the recursion below. */
@@ -138,8 +135,7 @@ tql_scalar_print(const struct tql_scalar *root, struct buf *out) /* NOLINT(misc-
     }
 }
 
-/* --- stages -----------------------------------------------------------------------------------------------
- */
+/* --- stages ---------------------------------------------------------------------------------------- */
 
 static void
 print_filter(const struct tql_expr *e, struct buf *out)
@@ -214,8 +210,7 @@ print_chain(const struct tql_stage *s, struct buf *out) /* NOLINT(misc-no-recurs
     }
 }
 
-/* --- metrics and the whole --------------------------------------------------------------------------------
- */
+/* --- metrics and the whole ------------------------------------------------------------------------- */
 
 const char *
 tql_metric_name(enum tql_metric_fn fn)

@@ -26,8 +26,7 @@ tql_compiler_fini(struct tql_compiler *c)
     c->regex_count = 0;
 }
 
-/* --- slots ------------------------------------------------------------------------------------------------
- */
+/* --- slots ----------------------------------------------------------------------------------------- */
 
 static uint64_t
 attr_hash(const struct tql_attr *a)
@@ -91,8 +90,7 @@ tql_compiler_slot(struct tql_compiler *c, const struct tql_attr *attr, uint8_t u
     return OK;
 }
 
-/* --- regular expressions ----------------------------------------------------------------------------------
- */
+/* --- regular expressions --------------------------------------------------------------------------- */
 
 static err
 compiler_regex(struct tql_compiler *c, slice pattern, struct fault *f, struct tql_regex **ret)
@@ -117,9 +115,9 @@ compiler_regex(struct tql_compiler *c, slice pattern, struct fault *f, struct tq
     }
     c->regexes = regexes;
     c->patterns = patterns;
-    err rc = tql_regex_create(pattern, f, &re);
-    if (rc != OK) {
-        return rc;
+    size_t bytes_max = c->regex_count < TQL_REGEX_LARGE_MAX ? TQL_REGEX_BYTES_MAX : TQL_REGEX_SMALL_BYTES;
+    if (tql_regex_create_sized(pattern, bytes_max, NULL, &re) != OK) { /* it did compile in the checker */
+        return FAULT(f, ERR_LIMIT, "the regular expressions of the query need too much memory");
     }
     if (c->regex_bytes + tql_regex_bytes(re) > TQL_REGEX_TOTAL_BYTES_MAX) {
         tql_regex_destroy(re);
@@ -133,8 +131,7 @@ compiler_regex(struct tql_compiler *c, slice pattern, struct fault *f, struct tq
     return OK;
 }
 
-/* --- conditions -------------------------------------------------------------------------------------------
- */
+/* --- conditions ------------------------------------------------------------------------------------ */
 
 static bool
 is_regex_op(uint8_t op)
@@ -197,8 +194,7 @@ tql_compiler_cond(struct tql_compiler *c, const struct tql_expr *e, uint8_t use,
     return rc;
 }
 
-/* --- programs ---------------------------------------------------------------------------------------------
- */
+/* --- programs -------------------------------------------------------------------------------------- */
 
 struct emitter {
     struct tql_compiler *c;

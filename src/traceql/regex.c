@@ -91,6 +91,12 @@ parse_simple(struct tql_regex *re, slice p)
 err
 tql_regex_create(slice pattern, struct fault *f, struct tql_regex **ret)
 {
+    return tql_regex_create_sized(pattern, TQL_REGEX_BYTES_MAX, f, ret);
+}
+
+err
+tql_regex_create_sized(slice pattern, size_t bytes_max, struct fault *f, struct tql_regex **ret)
+{
     struct tql_regex *re = mem_new(struct tql_regex);
     size_t pipes = 1;
     for (size_t i = 0; i < pattern.n && pipes < LITERALS_MAX; i++) {
@@ -103,8 +109,7 @@ tql_regex_create(slice pattern, struct fault *f, struct tql_regex **ret)
         size_t bytes = 0;
         re->kind = TQL_REGEX_RE2;
         re->count = 0;
-        re->re2 =
-            re2_shim_create(pattern.n ? (const char *)pattern.p : "", pattern.n, TQL_REGEX_BYTES_MAX, &bytes);
+        re->re2 = re2_shim_create(pattern.n ? (const char *)pattern.p : "", pattern.n, bytes_max, &bytes);
         re->bytes += bytes;
         if (!re->re2) {
             tql_regex_destroy(re);

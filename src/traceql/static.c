@@ -130,8 +130,7 @@ tql_static_number(const struct tql_static *v, double *ret)
     return true;
 }
 
-/* --- comparison -------------------------------------------------------------------------------------------
- */
+/* --- comparison ------------------------------------------------------------------------------------ */
 
 static bool
 order_fits(enum tql_op op, int order)
@@ -233,8 +232,7 @@ tql_static_compare(enum tql_op op, const struct tql_static *a, const struct tql_
     return OK;
 }
 
-/* --- arithmetic -------------------------------------------------------------------------------------------
- */
+/* --- arithmetic ------------------------------------------------------------------------------------ */
 
 /* By squaring, wrapping; a negative exponent gives the quotient 1 / base^n, which is 0 unless |base| is 1. */
 static err
@@ -356,8 +354,7 @@ tql_static_binary(enum tql_op op, const struct tql_static *a, const struct tql_s
     return OK;
 }
 
-/* --- identity and order -----------------------------------------------------------------------------------
- */
+/* --- identity and order ---------------------------------------------------------------------------- */
 
 static int
 order_int(int64_t a, int64_t b)

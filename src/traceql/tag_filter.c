@@ -5,8 +5,7 @@
 #include "vivace/base/must.h"
 #include "vivace/traceql/traceql.h"
 
-/* --- mending ----------------------------------------------------------------------------------------------
- */
+/* --- mending --------------------------------------------------------------------------------------- */
 
 /* Tokens that stay, on the heap; text is written from their places in the query. */
 struct mender {
@@ -134,8 +133,7 @@ mend(slice q, struct arena *a, struct fault *f, struct tql_query **ret)
     return rc;
 }
 
-/* --- OR of ANDs -------------------------------------------------------------------------------------------
- */
+/* --- OR of ANDs ------------------------------------------------------------------------------------ */
 
 /* Groups share their tails, so that a chain of ANDs costs one cell for each operand. */
 struct cell {
@@ -245,6 +243,7 @@ combine(struct expander *x, uint8_t op)
     if (rc != OK) {
         return rc;
     }
+    MUST(g.list);
     if (op == TQL_OP_OR) {
         memcpy(g.list, a.list, a.n * sizeof *a.list);
         memcpy(g.list + a.n, b.list, b.n * sizeof *b.list);

@@ -28,9 +28,14 @@
 #include "vivace/traceql/ast.h"
 #include "vivace/traceql/regex.h"
 
-#define TQL_STACK_MAX             65536u      /* operands nested to the right: far above what people write */
-#define TQL_REGEX_TOTAL_BYTES_MAX (32u << 20) /* of one query */
-#define TQL_REGEX_COUNT_MAX       1024u       /* distinct ones; RE2 costs some 10 KiB and 20 us each */
+/* Values while running: operands nested to the right, far above what people write. */
+#define TQL_STACK_MAX 65536u
+/* Distinct regular expressions of a query, and the bytes of their programs. The first TQL_REGEX_LARGE_MAX may
+ * hold TQL_REGEX_BYTES_MAX each, automaton included, the others TQL_REGEX_SMALL_BYTES: 92 MiB at worst. */
+#define TQL_REGEX_COUNT_MAX       256u
+#define TQL_REGEX_TOTAL_BYTES_MAX (32u << 20)
+#define TQL_REGEX_LARGE_MAX       16u
+#define TQL_REGEX_SMALL_BYTES     (256u << 10)
 
 /* Where a slot is used: what to fetch before the filters, what only for spans that stay. */
 enum {

@@ -10,8 +10,8 @@
 
 #include "vivace/traceql/static.h"
 
-/* Program and lazily built automaton of one pattern: RE2's default. */
-#define TQL_REGEX_BYTES_MAX (8u << 20)
+/* Program and lazily built automaton of one pattern: some 80,000 characters. */
+#define TQL_REGEX_BYTES_MAX (2u << 20)
 
 enum tql_regex_kind {
     TQL_REGEX_LITERALS, /* equals one of `literals` */
@@ -26,6 +26,8 @@ struct tql_regex;
 
 /* `pattern` is copied. ERR_INVALID "invalid regex: `[`" for what RE2 refuses. */
 CHECKED err tql_regex_create(slice pattern, struct fault *f, struct tql_regex **ret);
+/* The same with a cap of its own on what RE2 may hold: one of many. */
+CHECKED err tql_regex_create_sized(slice pattern, size_t bytes_max, struct fault *f, struct tql_regex **ret);
 /* Accepts NULL; returns NULL. */
 struct tql_regex *tql_regex_destroy(struct tql_regex *re);
 bool tql_regex_match(const struct tql_regex *re, slice text);

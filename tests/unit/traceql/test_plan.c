@@ -267,8 +267,11 @@ a_plan_that_costs_too_much_is_refused(void **state)
     (void)buf_append_cstr(&b, " }");
     arena_init(&a, 0);
     assert_ok(traceql_parse(buf_slice(&b), &a, &f, &q), &f);
+    assert_int_equal(traceql_check(q, &f), ERR_LIMIT);
+    assert_string_equal(f.msg, "too many or too large regular expressions in the query");
+    f = (struct fault){0};
     assert_int_equal(tql_plan_make(q, &a, &f, &plan), ERR_LIMIT);
-    assert_string_equal(f.msg, "too many regular expressions in the query (limit: 1024)");
+    assert_string_equal(f.msg, "too many regular expressions in the query (limit: 256)");
     arena_fini(&a);
     buf_fini(&b);
     for (size_t max = 4096; max < 65536; max += 512) {
