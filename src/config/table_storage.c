@@ -2,11 +2,11 @@
 #include "field.h"
 
 #define S        struct config_ingester
-#define IDLE_DOC "A head without a push for this long is sealed."
+#define IDLE_DOC "A trace without a span for one to two of these is no longer live (max_traces_per_user)."
 static const struct field ingester_rows[] = {
     ROW(DURATION, "trace_idle_period", trace_idle_period_ns, "trace-idle-period", "5s", IDLE_DOC),
     ROW(DURATION, "trace_live_period", trace_live_period_ns, "trace-live-period", "30s",
-        "Longest a trace counts as live after its last span."),
+        "Known to Tempo; a trace is live by trace_idle_period alone."),
     ROW(DURATION, "flush_check_period", flush_check_period_ns, NULL, "5s", "How often sealing is looked at."),
     ROW(UINT, "max_block_bytes", max_block_bytes, "max-block-bytes", "52428800",
         "Seal the head past this size."),

@@ -158,7 +158,8 @@ struct find {
     const trace_id *id;
     struct span_batch *out;
     uint64_t *inspected_bytes;
-    /* A record holds spans of many traces: it is read and decoded here, and only what was asked for is kept. */
+    /* A record holds spans of many traces: it is read and decoded here, and only what was asked for is kept.
+     */
     uint8_t *record;
     size_t record_cap;
     struct span_batch decoded;

@@ -8,7 +8,7 @@
 #define SYNC_INTERVAL_DEFAULT_MS      1000
 #define MAX_BLOCK_BYTES_DEFAULT       500000000u /* Tempo 2.10's ingester.max_block_bytes is 500 MiB */
 #define MAX_BLOCK_DURATION_DEFAULT_MS (30u * 60 * 1000)
-#define FLUSH_CHECK_DEFAULT_MS        10000
+#define TRACE_IDLE_DEFAULT_MS         10000
 
 struct live_segment *
 live_segment_new(struct wal_segment *file, struct budget *budget)
@@ -19,7 +19,6 @@ live_segment_new(struct wal_segment *file, struct budget *budget)
     s->budget = budget;
     s->sequence = wal_segment_sequence(file);
     s->opened_ns = clock_mono_ns();
-    s->last_push_ns = s->opened_ns;
     return s;
 }
 
@@ -50,6 +49,7 @@ tenant_get(struct ingester *ing, slice name, bool limited)
         return t;
     }
     t = mem_new(struct tenant);
+    active_set_init(&t->active, clock_mono_ns());
     t->traces_created = metric_series1(ing->traces_created, name);
     t->live_traces_gauge = metric_series1(ing->live_traces, name);
     t->live_bytes_gauge = metric_series1(ing->live_bytes, name);
@@ -64,9 +64,22 @@ tenant_add(struct tenant *t, int64_t traces, int64_t spans, int64_t bytes)
     t->live_traces += (uint64_t)traces;
     t->live_spans += (uint64_t)spans;
     t->live_bytes += (uint64_t)bytes;
-    series_gauge_add(t->live_traces_gauge,
-                     (double)traces); /* added: tenants over the series limit share one */
-    series_gauge_add(t->live_bytes_gauge, (double)bytes);
+    series_gauge_add(t->live_bytes_gauge, (double)bytes); /* added: tenants over the series limit share one */
+}
+
+/* The gauge follows the set. */
+static void
+show_active(struct tenant *t, size_t count)
+{
+    series_gauge_add(t->live_traces_gauge, (double)count - (double)t->active_shown);
+    t->active_shown = count;
+}
+
+void
+tenant_turn_active(const struct ingester *ing, struct tenant *t)
+{
+    active_set_turn(&t->active, clock_mono_ns(), (int64_t)ing->opt.trace_idle_ms * NS_PER_MS);
+    show_active(t, active_set_count(&t->active));
 }
 
 void
@@ -223,6 +236,8 @@ ingester_free(struct ingester *ing)
         struct tenant *tenant = t; /* the process's gauges forget this ingester */
         tenant_add(tenant, -(int64_t)tenant->live_traces, -(int64_t)tenant->live_spans,
                    -(int64_t)tenant->live_bytes);
+        show_active(tenant, 0);
+        active_set_fini(&tenant->active);
         mem_free(tenant);
     }
     str_table_fini(&ing->tenants);
@@ -243,7 +258,7 @@ ingester_open(const struct ingester_options *o, struct fault *f, struct ingester
     ing->opt.sync_interval_ms = or_default(o->sync_interval_ms, SYNC_INTERVAL_DEFAULT_MS);
     ing->opt.max_block_bytes = or_default(o->max_block_bytes, MAX_BLOCK_BYTES_DEFAULT);
     ing->opt.max_block_duration_ms = or_default(o->max_block_duration_ms, MAX_BLOCK_DURATION_DEFAULT_MS);
-    ing->opt.flush_check_ms = or_default(o->flush_check_ms, FLUSH_CHECK_DEFAULT_MS);
+    ing->opt.trace_idle_ms = or_default(o->trace_idle_ms, TRACE_IDLE_DEFAULT_MS);
     mutex_init(&ing->mu, LOCK_INGESTER);
     cond_init(&ing->changed);
     str_table_init(&ing->tenants);

@@ -5,6 +5,8 @@
  * through a reference. `busy` is a baton for what must not run twice at once: maintain, flush, retire. */
 #pragma once
 
+#include "active_set.h"
+
 #include "vivace/base/metrics.h"
 #include "vivace/base/must.h"
 #include "vivace/base/mutex.h"
@@ -20,15 +22,17 @@ struct live_segment {
     struct budget *budget;
     struct wal_memindex
         *mem; /* guarded by mu: until the index is on disk; frozen when sealed and inflight == 0 */
-    struct wal_index *disk;          /* guarded by mu while NULL; then immutable */
-    uint32_t inflight;               /* guarded by mu: pushes between admission and commit */
-    bool sealed;                     /* guarded by mu: no longer the head */
-    bool retired;                    /* guarded by mu: not in the list */
-    int64_t opened_ns, last_push_ns; /* monotonic; guarded by mu */
+    struct wal_index *disk; /* guarded by mu while NULL; then immutable */
+    uint32_t inflight;      /* guarded by mu: pushes between admission and commit */
+    bool sealed;            /* guarded by mu: no longer the head */
+    bool retired;           /* guarded by mu: not in the list */
+    int64_t opened_ns;      /* monotonic; guarded by mu */
 };
 
 struct tenant {
-    uint64_t live_traces, live_bytes, live_spans; /* guarded by mu */
+    uint64_t live_traces, live_bytes, live_spans; /* what the segments hold; guarded by mu */
+    struct active_set active;                     /* live in Tempo's sense; guarded by mu */
+    size_t active_shown;                          /* what the gauge says of it */
     struct series *traces_created, *live_traces_gauge, *live_bytes_gauge, *bytes_received;
 };
 
@@ -57,6 +61,8 @@ void live_segment_unref(struct live_segment *s);
 
 /* mu held. NULL when the process has seen too many (limited) tenants. */
 struct tenant *tenant_get(struct ingester *ing, slice name, bool limited);
+/* mu held: let the tenant's idle traces go, and show how many are live. */
+void tenant_turn_active(const struct ingester *ing, struct tenant *t);
 /* mu held: add to what is live of a tenant, and show it. */
 void tenant_add(struct tenant *t, int64_t traces, int64_t spans, int64_t bytes);
 

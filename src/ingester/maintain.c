@@ -27,9 +27,7 @@ head_is_due(const struct ingester *ing)
         return false;
     }
     const int64_t age = now - s->opened_ns;
-    const bool idle = ing->opt.trace_idle_ms && now - s->last_push_ns >= NS_OF_MS(ing->opt.trace_idle_ms) &&
-                      age >= NS_OF_MS(ing->opt.flush_check_ms);
-    return idle || age >= NS_OF_MS(ing->opt.max_block_duration_ms) ||
+    return age >= NS_OF_MS(ing->opt.max_block_duration_ms) ||
            wal_segment_end(s->file) >= ing->opt.max_block_bytes;
 }
 
@@ -108,10 +106,23 @@ someone_writes_sealed(const struct ingester *ing)
     return false;
 }
 
+/* mu held. Without this a tenant that went quiet would show its last traces for ever. */
+static void
+turn_all_active(struct ingester *ing)
+{
+    size_t cursor = 0;
+    slice name = SL_EMPTY;
+    void *t = NULL;
+    while (str_table_next(&ing->tenants, &cursor, &name, &t)) {
+        tenant_turn_active(ing, t);
+    }
+}
+
 void
 ingester_maintain(struct ingester *ing)
 {
     mutex_lock(&ing->mu);
+    turn_all_active(ing);
     baton_take(ing);
     if (head_is_due(ing)) {
         head_seal(ing);

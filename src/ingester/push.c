@@ -63,19 +63,20 @@ static size_t
 judge(struct push_job *j, const struct tenant *t, enum verdict *drop)
 {
     const struct ingester_limits *l = &j->in->limits;
-    uint64_t live = t->live_traces;
+    uint64_t live = active_set_count(&t->active);
     size_t dropped = 0;
     for (size_t i = 0; i < j->sum.count; i++) {
         const struct wal_trace_sum *tr = &j->sum.traces[i];
         const struct prior *pr = &j->prior[i];
-        if (!pr->found && l->max_traces && live >= l->max_traces) {
+        const bool known = active_set_has(&t->active, &tr->id);
+        if (!known && l->max_traces && live >= l->max_traces) {
             j->in->dropped_live_traces += tr->spans;
             drop[i] = DROP_LIVE_TRACES;
         } else if (l->max_bytes_per_trace && pr->bytes + tr->bytes > l->max_bytes_per_trace) {
             j->in->dropped_trace_too_large += tr->spans;
             drop[i] = DROP_TOO_LARGE;
         } else {
-            live += !pr->found;
+            live += !known;
         }
         dropped += drop[i] != KEEP;
     }
@@ -107,7 +108,10 @@ apply_limits(struct push_job *j, struct fault *f)
     err rc = OK;
     enum verdict *drop = mem_calloc(j->sum.count, sizeof *drop);
     mutex_lock(&ing->mu);
-    const struct tenant *t = tenant_get(ing, j->in->tenant, true);
+    struct tenant *t = tenant_get(ing, j->in->tenant, true);
+    if (t) {
+        tenant_turn_active(ing, t);
+    }
     if (t && (j->in->limits.max_bytes_per_trace || j->in->limits.max_traces)) {
         resolve_prior(ing, j->in->tenant, &j->sum, NULL, j->prior);
         dropped = judge(j, t, drop);
@@ -197,10 +201,11 @@ commit(struct push_job *j, struct live_segment *s, struct wal_ref at)
         uint64_t bytes = 0;
         created +=
             !j->prior[i].found && !wal_memindex_get(s->mem, j->in->tenant, &j->sum.traces[i].id, &bytes);
+        active_set_touch(&t->active, &j->sum.traces[i].id);
     }
     wal_memindex_commit(s->mem, j->in->tenant, at, (uint32_t)j->payload.n, &j->sum);
-    s->last_push_ns = clock_mono_ns();
     tenant_add(t, created, j->sum.span_count, (int64_t)j->payload.n);
+    tenant_turn_active(ing, t);
     series_add(t->traces_created, (uint64_t)created);
     series_add(t->bytes_received, j->payload.n);
 }

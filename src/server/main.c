@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define TEXT_MAX ((size_t)1 << 20) /* bytes of usage or report text */
@@ -34,6 +35,17 @@ tune_malloc(void)
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_TRIM_THRESHOLD, 1 << 20);
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
+/* Connections and segments need descriptors: take all that the hard limit gives. */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+        l.rlim_cur = l.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &l); /* refused: process_max_fds shows what there is */
+    }
 }
 
 static void
@@ -122,6 +134,7 @@ main(int argc, char **argv)
     struct fault f = {0};
     struct buf usage;
     tune_malloc();
+    raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
     buf_init(&usage, TEXT_MAX);
     if (config_parse_args(argc, argv, &f, &args) != OK) {

@@ -20,7 +20,8 @@ struct ingester;
 
 struct ingester_limits {          /* per push: the tenant's; 0 = unlimited */
     uint64_t max_bytes_per_trace; /* of its live spans as OTLP Span messages */
-    uint64_t max_traces;          /* live traces of the tenant */
+    uint64_t max_traces;          /* live traces of the tenant: those with a span in the last one to two
+                                     trace_idle_ms, as in Tempo */
 };
 
 struct ingester_options {
@@ -29,10 +30,8 @@ struct ingester_options {
     uint64_t sync_interval_ms;      /* 0 = 1000 */
     uint64_t max_block_bytes;       /* seal the head past this; 0 = 500 MB (Tempo 2.10) */
     uint64_t max_block_duration_ms; /* and past this age; 0 = 30 min */
-    uint64_t
-        trace_idle_ms; /* a head with no push for this long and older than flush_check is sealed; 0 = never */
-    uint64_t flush_check_ms; /* 0 = 10 s */
-    struct budget *budget;   /* indexes, and what reading and replaying needs; may be NULL */
+    uint64_t trace_idle_ms;         /* for max_traces; 0 = 10 s */
+    struct budget *budget;          /* indexes, and what reading and replaying needs; may be NULL */
 };
 
 /* Replays the WAL: torn tails are cut and reported, corrupt records skipped, counted and set aside.

@@ -133,7 +133,7 @@ a_trace_is_put_together_from_all_segments_and_survives_restarts(void **state)
 }
 
 static void
-the_head_is_sealed_by_size_age_and_idleness(void **state)
+the_head_is_sealed_by_size_and_age(void **state)
 {
     (void)state;
     struct ingester_stats st;
@@ -141,8 +141,6 @@ the_head_is_sealed_by_size_age_and_idleness(void **state)
     clock_fake(now, now);
     options.max_block_bytes = 5000;
     options.max_block_duration_ms = 60000;
-    options.trace_idle_ms = 5000;
-    options.flush_check_ms = 10000;
     struct ingester *ing = open_ingester();
     push(ing, "a", 1, 60, 1); /* over 5000 bytes: the next goes to another */
     push(ing, "a", 1, 1, 1);
@@ -153,20 +151,12 @@ the_head_is_sealed_by_size_age_and_idleness(void **state)
     ingester_stats(ing, &st);
     assert_int_equal(st.sealed_in_memory, 0);
     assert_int_equal(count_files(dir, ".idx", NULL), 1);
-    now += 9 * NS_PER_S; /* idle, but young */
-    clock_fake(now, now);
-    ingester_maintain(ing);
-    assert_int_equal(count_files(dir, ".idx", NULL), 1);
-    now += 2 * NS_PER_S;
-    clock_fake(now, now);
-    ingester_maintain(ing);
-    assert_int_equal(count_files(dir, ".idx", NULL), 2);
-    for (int i = 0; i < 15; i++) { /* never idle, 60 s old at last */
+    for (int i = 0; i < 15; i++) { /* 60 s old at last */
         push(ing, "a", 1, 1, 1);
         now += 4 * NS_PER_S;
         clock_fake(now, now);
         ingester_maintain(ing);
-        assert_int_equal(count_files(dir, ".idx", NULL), i < 14 ? 2 : 3);
+        assert_int_equal(count_files(dir, ".idx", NULL), i < 14 ? 1 : 2);
     }
     assert_int_equal(find(ing, "a", 1, NULL), 2 + 2 + 15 * 2);
     ingester_close(ing);
@@ -189,10 +179,8 @@ a_limit_drops_spans_of_its_trace_and_stores_the_rest(void **state)
     assert_int_equal(find(ing, "a", 1, NULL), 4);
     assert_int_equal(find(ing, "a", 3, NULL), 2);
     assert_int_equal(find(ing, "a", 4, NULL), 0);
-    /* the limit sees sealed segments as well: on disk and after a restart */
+    /* sealing does not make room: a trace is live by its last span, not by where it lies */
     assert_ok(ingester_flush(ing, &f), &f);
-    ingester_close(ing);
-    ing = open_ingester();
     assert_ok(ingester_push(ing, &p, &f), &f);
     assert_int_equal(p.dropped_live_traces, 2);
     assert_int_equal(find(ing, "a", 4, NULL), 0);
@@ -216,6 +204,45 @@ a_limit_drops_spans_of_its_trace_and_stores_the_rest(void **state)
     assert_int_equal(find(ing, "a", 4, NULL), 2);
     made_fini(&m);
     ingester_close(ing);
+}
+
+static void
+a_trace_is_live_until_it_has_been_idle_for_a_while(void **state)
+{
+    (void)state;
+    struct fault f = {0};
+    struct made m;
+    int64_t now = 1000 * NS_PER_S;
+    clock_fake(now, now);
+    options.trace_idle_ms = 10000;
+    struct ingester *ing = open_ingester();
+    struct series *gauge =
+        metric_series1(metric_gauge("tempo_ingester_live_traces", "", "tenant"), SL("idle"));
+    push(ing, "idle", 1, 3, 1);
+    assert_int_equal(series_value(gauge), 3);
+    made_init(&m, 3, 2, 1, 7); /* trace 3 is live, trace 4 is not */
+    struct ingester_push p = {
+        .tenant = SL("idle"), .batch = &m.batch, .wire = buf_slice(&m.wire), .limits.max_traces = 3};
+    assert_ok(ingester_push(ing, &p, &f), &f);
+    assert_int_equal(p.dropped_live_traces, 1);
+    now += 15 * NS_PER_S; /* one to two periods: still counted, and trace 3 is touched again */
+    clock_fake(now, now);
+    assert_ok(ingester_push(ing, &p, &f), &f);
+    assert_int_equal(p.dropped_live_traces, 1);
+    now += 11 * NS_PER_S; /* 1 and 2 are idle now */
+    clock_fake(now, now);
+    ingester_maintain(ing);
+    assert_int_equal(series_value(gauge), 1);
+    assert_ok(ingester_push(ing, &p, &f), &f);
+    assert_int_equal(p.dropped_live_traces, 0);
+    now += 100 * NS_PER_S;
+    clock_fake(now, now);
+    ingester_maintain(ing);
+    assert_int_equal(series_value(gauge), 0);
+    assert_int_equal(find(ing, "idle", 1, NULL), 2); /* idle is not gone */
+    made_fini(&m);
+    ingester_close(ing);
+    clock_real();
 }
 
 static void
@@ -369,8 +396,9 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(a_pushed_span_is_found_at_once_by_its_tenant_only),
         T(a_trace_is_put_together_from_all_segments_and_survives_restarts),
-        T(the_head_is_sealed_by_size_age_and_idleness),
+        T(the_head_is_sealed_by_size_and_age),
         T(a_limit_drops_spans_of_its_trace_and_stores_the_rest),
+        T(a_trace_is_live_until_it_has_been_idle_for_a_while),
         T(over_the_memory_budget_a_push_is_refused_whole),
         T(a_retired_segment_is_gone_for_queries_and_stays_for_its_readers),
         T(a_damaged_record_is_an_error_and_never_a_missing_trace),
