@@ -2,6 +2,7 @@
 #include "bitpack.h"
 #include "column_reader.h"
 #include "enc.h"
+#include "levels.h"
 #include "varint.h"
 
 /* The page's stored bytes, checked. */
@@ -43,9 +44,7 @@ read_levels(struct parquet_column *c, slice in, uint8_t max, struct room *room, 
     uint8_t top = 0;
     TRY(room_take(c, room, n, f));
     TRY(rle_decode_u8(in, bits_width(max), room->p, n, f));
-    for (size_t i = 0; i < n; i++) {
-        top = room->p[i] > top ? room->p[i] : top;
-    }
+    top = levels_max(room->p, n);
     if (top > max) {
         return FAULT(f, ERR_CORRUPT, "parquet page: a level is %u where %u is the highest", top, max);
     }
@@ -116,10 +115,7 @@ column_load(struct parquet_column *c, struct fault *f)
     }
     if (c->leaf->max_def > 0) {
         TRY(read_levels(c, def, c->leaf->max_def, &c->def, f));
-        c->value_count = 0;
-        for (size_t i = 0; i < n; i++) {
-            c->value_count += c->def.p[i] == c->leaf->max_def;
-        }
+        c->value_count = levels_count(c->def.p, n, c->leaf->max_def);
     }
     c->loaded = true;
 out:
@@ -293,9 +289,7 @@ decode_codes(struct parquet_column *c, size_t n, struct fault *f)
     TRY(room_take(c, &c->codes, (uint64_t)n * sizeof(uint32_t), f));
     uint32_t *codes = (uint32_t *)(void *)c->codes.p;
     TRY(rle_decode_u32(slice_sub(c->values, 1, c->values.n), width, codes, n, f));
-    for (size_t i = 0; i < n; i++) {
-        top = codes[i] > top ? codes[i] : top;
-    }
+    top = codes_max(codes, n);
     if (top >= c->dictionary.count) {
         return FAULT(f, ERR_CORRUPT, "parquet page: code %u in a dictionary of %zu", top,
                      c->dictionary.count);
@@ -363,15 +357,14 @@ out:
 static err
 check_rows(const struct parquet_column *c, struct fault *f)
 {
-    uint32_t rows = 0;
-    for (size_t i = 0; c->leaf->max_rep > 0 && i < c->header.value_count; i++) {
-        rows += c->rep.p[i] == 0;
+    if (c->leaf->max_rep == 0) {
+        return OK;
     }
-    if (c->leaf->max_rep > 0 && rows != c->page.row_count) {
-        return FAULT(f, ERR_CORRUPT, "parquet page: %u rows where its header or index says %u", rows,
-                     c->page.row_count);
-    }
-    return OK;
+    size_t rows = levels_count(c->rep.p, c->header.value_count, 0);
+    return rows == c->page.row_count
+               ? OK
+               : FAULT(f, ERR_CORRUPT, "parquet page: %zu rows where its header or index says %u", rows,
+                       c->page.row_count);
 }
 
 err

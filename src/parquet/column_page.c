@@ -3,6 +3,7 @@
 #include "bounds.h"
 #include "column_writer.h"
 #include "enc.h"
+#include "levels.h"
 #include "page.h"
 
 static err
@@ -48,11 +49,7 @@ static void
 encode_codes(struct column_writer *c)
 {
     const uint32_t *codes = u32s(&c->codes);
-    uint32_t max = 0;
-    for (size_t i = 0; i < c->value_count; i++) {
-        max = codes[i] > max ? codes[i] : max;
-    }
-    unsigned width = bits_width(max);
+    unsigned width = bits_width(codes_max(codes, c->value_count));
     width = width == 0 ? 1 : width; /* some readers stumble over no bits at all */
     buf_append_byte(&c->shared->body, (uint8_t)width);
     rle_encode_u32(codes, c->value_count, width, &c->shared->body);

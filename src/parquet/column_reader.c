@@ -1,6 +1,8 @@
 /* Finding pages: the window of file bytes, page headers, steps and seeks. */
 #include "column_reader.h"
 
+#include "levels.h"
+
 #include "vivace/base/mem.h"
 
 struct parquet_scratch *
@@ -245,10 +247,7 @@ count_rows(struct parquet_column *c, struct fault *f)
     } else { /* V1 does not say: count the levels */
         c->page.first_row = c->rows_seen;
         TRY(column_load(c, f));
-        c->page.row_count = 0;
-        for (uint32_t i = 0; i < h->value_count; i++) {
-            c->page.row_count += c->rep.p[i] == 0;
-        }
+        c->page.row_count = (uint32_t)levels_count(c->rep.p, h->value_count, 0);
     }
     uint64_t rows = c->page.row_count;
     if ((c->leaf->max_rep == 0 && rows != h->value_count) ||

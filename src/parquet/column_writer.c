@@ -2,6 +2,7 @@
 
 #include "bloom.h"
 #include "bounds.h"
+#include "levels.h"
 
 #include "vivace/base/mem.h"
 
@@ -121,40 +122,20 @@ column_reset(struct column_writer *c)
     }
 }
 
-static size_t
-count_equal(const uint8_t *v, size_t n, uint8_t x)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
-        count += v[i] == x;
-    }
-    return count;
-}
-
-static uint8_t
-max_level(const uint8_t *v, size_t n)
-{
-    uint8_t max = 0;
-    for (size_t i = 0; i < n; i++) {
-        max = v[i] > max ? v[i] : max;
-    }
-    return max;
-}
-
 /* Do the batch's levels and counts fit the column and each other? */
 static err
 check_batch(const struct column_writer *c, const struct parquet_batch *b, struct fault *f)
 {
     uint8_t max_def = c->leaf->max_def;
-    bool good = b->def ? max_level(b->def, b->level_count) <= max_def : b->def_level <= max_def;
+    bool good = b->def ? levels_max(b->def, b->level_count) <= max_def : b->def_level <= max_def;
     size_t values = !b->def ? (b->def_level == max_def ? b->level_count : 0)
-                            : count_equal(b->def, b->level_count, max_def);
+                            : levels_count(b->def, b->level_count, max_def);
     if (!good || values != b->values.count) {
         return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: %zu values for %zu levels",
                      SL_FMT(c->leaf->field.name), b->values.count, b->level_count);
     }
     if (b->rep && b->level_count &&
-        (max_level(b->rep, b->level_count) > c->leaf->max_rep || (b->rep[0] > 0 && column_rows(c) == 0))) {
+        (levels_max(b->rep, b->level_count) > c->leaf->max_rep || (b->rep[0] > 0 && column_rows(c) == 0))) {
         return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: repetition levels",
                      SL_FMT(c->leaf->field.name));
     }
@@ -162,11 +143,9 @@ check_batch(const struct column_writer *c, const struct parquet_batch *b, struct
         return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: codes only for a given dictionary",
                      SL_FMT(c->leaf->field.name));
     }
-    for (size_t i = 0; b->codes && i < b->values.count; i++) {
-        if (b->codes[i] >= c->dict.count) {
-            return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: a code without a value",
-                         SL_FMT(c->leaf->field.name));
-        }
+    if (b->codes && b->values.count && codes_max(b->codes, b->values.count) >= c->dict.count) {
+        return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: a code without a value",
+                     SL_FMT(c->leaf->field.name));
     }
     return OK;
 }
@@ -297,9 +276,8 @@ append_entries(struct column_writer *c, const struct parquet_batch *b, const siz
     }
     c->level_count += levels;
     c->value_count += values;
-    for (size_t i = 0; !c->width && i < values; i++) {
-        c->byte_array_bytes +=
-            b->codes ? dict_value(&c->dict, b->codes[at[1] + i]).n : b->values.bytes[at[1] + i].n;
+    for (size_t i = 0; !c->width && !b->codes && i < values; i++) {
+        c->byte_array_bytes += b->values.bytes[at[1] + i].n;
     }
     if (c->coded && !b->codes && dict_plain_bytes(&c->dict) > c->shared->dictionary_bytes_max) {
         return column_leave_dictionary(c, f);
@@ -320,7 +298,7 @@ column_append(struct column_writer *c, const struct parquet_batch *b, struct fau
             continue;
         }
         size_t values = !b->def ? (b->def_level == c->leaf->max_def ? n : 0)
-                                : count_equal(b->def + at[0], n, c->leaf->max_def);
+                                : levels_count(b->def + at[0], n, c->leaf->max_def);
         TRY(append_entries(c, b, at, n, values, f));
         c->row_count += rows;
         at[0] += n;

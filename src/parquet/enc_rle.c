@@ -2,6 +2,7 @@
  * ceil(width / 8) bytes; odd = header / 2 groups of 8 values, bit packed. */
 #include "bitpack.h"
 #include "enc.h"
+#include "levels.h"
 #include "varint.h"
 
 struct rle_run {
@@ -102,83 +103,86 @@ out:
     return rc;
 }
 
-static void
-put_repeat(struct buf *out, uint32_t value, size_t count, unsigned width)
+/* Room for the worst case: every 8 values a run with its header and value, or a group with its header. */
+static uint8_t *
+encode_room(struct buf *out, size_t n, unsigned width)
 {
-    uint8_t tmp[VARINT_MAX + 8];
-    uint8_t *end = varint_write(tmp, (uint64_t)count << 1);
-    store_u32(end, value);
-    buf_append(out, tmp, (size_t)(end - tmp) + (width + 7) / 8);
+    size_t groups = n / 8 + 1;
+    return buf_reserve(out, groups * (VARINT_MAX + 4 + width) + 32) == OK ? out->p + out->n : NULL;
 }
 
-/* Header of a bit-packed run and room for its bytes, or NULL. */
 static uint8_t *
-packed_room(struct buf *out, size_t groups, unsigned width)
+put_repeat(uint8_t *to, uint32_t value, size_t count, unsigned width)
 {
-    uint8_t tmp[VARINT_MAX];
-    buf_append(out, tmp, (size_t)(varint_write(tmp, (uint64_t)groups << 1 | 1) - tmp));
-    if (out->failed || buf_reserve(out, groups * width + 16) != OK) {
-        return NULL;
+    to = varint_write(to, (uint64_t)count << 1);
+    store_u32(to, value);
+    return to + (width + 7) / 8;
+}
+
+static uint8_t *
+put_packed_u8(uint8_t *to, const uint8_t *v, size_t n, unsigned width)
+{
+    size_t groups = (n + 7) / 8;
+    if (n == 0) {
+        return to;
     }
-    return out->p + out->n;
+    to = varint_write(to, (uint64_t)groups << 1 | 1);
+    size_t used = bits_pack_u8(to, v, n, width);
+    memset(to + used, 0, groups * width - used);
+    return to + groups * width;
+}
+
+static uint8_t *
+put_packed_u32(uint8_t *to, const uint32_t *v, size_t n, unsigned width)
+{
+    size_t groups = (n + 7) / 8;
+    if (n == 0) {
+        return to;
+    }
+    to = varint_write(to, (uint64_t)groups << 1 | 1);
+    size_t used = bits_pack_u32(to, v, n, width);
+    memset(to + used, 0, groups * width - used);
+    return to + groups * width;
+}
+
+static size_t
+codes_run(const uint32_t *v, size_t n)
+{
+    size_t i = 1;
+    while (i < n && v[i] == v[0]) {
+        i++;
+    }
+    return i;
 }
 
 /* Both encoders: literals pile up from `from`; a run of 8 equal values that begins (or is made to begin) at
  * a whole group of literals ends them. */
-#define RLE_ENCODE(TYPE, PACK)                                                                               \
+#define RLE_ENCODE(RUN, PACK)                                                                                \
+    uint8_t *to = encode_room(out, n, width);                                                                \
     size_t from = 0, i = 0;                                                                                  \
+    if (!to) {                                                                                               \
+        return;                                                                                              \
+    }                                                                                                        \
     while (i < n) {                                                                                          \
-        TYPE x = v[i];                                                                                       \
-        size_t j = i + 1;                                                                                    \
-        while (j < n && v[j] == x) {                                                                         \
-            j++;                                                                                             \
-        }                                                                                                    \
+        size_t j = i + RUN(v + i, n - i);                                                                    \
         size_t pad = (8 - (i - from) % 8) % 8; /* of the run, to fill the literal group */                   \
         if (j - i >= pad + 8) {                                                                              \
-            PACK(v + from, i + pad - from, width, out);                                                      \
-            put_repeat(out, x, j - i - pad, width);                                                          \
+            to = PACK(to, v + from, i + pad - from, width);                                                  \
+            to = put_repeat(to, v[i], j - i - pad, width);                                                   \
             from = j;                                                                                        \
         }                                                                                                    \
         i = j;                                                                                               \
     }                                                                                                        \
-    PACK(v + from, n - from, width, out)
-
-static void
-put_packed_u8(const uint8_t *v, size_t n, unsigned width, struct buf *out)
-{
-    size_t groups = (n + 7) / 8;
-    uint8_t *room = n ? packed_room(out, groups, width) : NULL;
-    if (room) {
-        size_t used = bits_pack_u8(room, v, n, width);
-        memset(room + used, 0, groups * width - used);
-        out->n += groups * width;
-    }
-}
-
-static void
-put_packed_u32(const uint32_t *v, size_t n, unsigned width, struct buf *out)
-{
-    size_t groups = (n + 7) / 8;
-    uint8_t *room = n ? packed_room(out, groups, width) : NULL;
-    if (room) {
-        size_t used = bits_pack_u32(room, v, n, width);
-        memset(room + used, 0, groups * width - used);
-        out->n += groups * width;
-    }
-}
+    out->n = (size_t)(PACK(to, v + from, n - from, width) - out->p)
 
 void
 rle_encode_u8(const uint8_t *v, size_t n, unsigned width, struct buf *out)
 {
-    if (n > 1 && memcmp(v, v + 1, n - 1) == 0) { /* most level runs */
-        put_repeat(out, v[0], n, width);
-        return;
-    }
-    RLE_ENCODE(uint8_t, put_packed_u8);
+    RLE_ENCODE(levels_run, put_packed_u8);
 }
 
 void
 rle_encode_u32(const uint32_t *v, size_t n, unsigned width, struct buf *out)
 {
-    RLE_ENCODE(uint32_t, put_packed_u32);
+    RLE_ENCODE(codes_run, put_packed_u32);
 }

@@ -210,7 +210,9 @@ note_indexes(struct parquet_writer *w, const struct column_writer *c, struct par
     const struct page_note *notes = (const struct page_note *)(const void *)c->notes.p;
     size_t n = c->notes.n / sizeof *notes;
     chunk->offset_index_offset = w->offset_indexes.n;
-    offset_index_write(notes, n, chunk->data_page_offset, c->width == 0, &w->offset_indexes);
+    offset_index_write(notes, n, chunk->data_page_offset,
+                       c->width == 0 && c->options.dictionary != PARQUET_DICTIONARY_GIVEN,
+                       &w->offset_indexes);
     chunk->offset_index_bytes = (uint32_t)(w->offset_indexes.n - chunk->offset_index_offset);
     if (!c->bounds_lost) {
         chunk->column_index_offset = w->column_indexes.n;
