@@ -79,7 +79,9 @@ column_account(struct column_writer *c, struct fault *f)
                  c->notes.cap + c->bounds.cap + c->bloom_bytes + dict_memory(&c->dict);
     c->shared->memory = c->shared->memory - c->memory + now;
     c->memory = now;
-    return c->shared->memory <= c->shared->memory_max ? OK : no_room(f);
+    const struct writer_shared *s = c->shared;
+    size_t scratch = s->levels.cap + s->body.cap + s->packed.cap + s->seen.cap;
+    return s->memory + scratch <= s->memory_max ? OK : no_room(f);
 }
 
 uint64_t
@@ -233,6 +235,36 @@ append_coded(struct column_writer *c, const struct parquet_batch *b, size_t at, 
 }
 
 static err
+append_bytes(struct column_writer *c, const slice *v, size_t n)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].n > INT32_MAX) {
+            return ERR_LIMIT;
+        }
+        total += v[i].n;
+    }
+    if (buf_reserve(&c->lengths, n * 4) != OK || buf_reserve(&c->values, total) != OK) {
+        return ERR_LIMIT;
+    }
+    uint32_t *lengths = (uint32_t *)(void *)(c->lengths.p + c->lengths.n);
+    uint8_t *to = c->values.p + c->values.n;
+    for (size_t i = 0; i < n; i++) {
+        lengths[i] = (uint32_t)v[i].n;
+        if (v[i].n) {
+            memcpy(to, v[i].p, v[i].n);
+            to += v[i].n;
+        }
+        if (c->bloom) {
+            bloom_insert(c->bloom, c->bloom_bytes / 32, parquet_bloom_hash(v[i]));
+        }
+    }
+    c->lengths.n += n * 4;
+    c->values.n += total;
+    return OK;
+}
+
+static err
 append_plain(struct column_writer *c, const struct parquet_batch *b, size_t at, size_t n)
 {
     if (c->width) {
@@ -249,18 +281,7 @@ append_plain(struct column_writer *c, const struct parquet_batch *b, size_t at, 
         }
         return c->values.failed ? ERR_LIMIT : OK;
     }
-    const slice *v = b->values.bytes + at;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t len = (uint32_t)v[i].n;
-        if (v[i].n > INT32_MAX || buf_append(&c->lengths, &len, sizeof len) != OK ||
-            buf_append_slice(&c->values, v[i]) != OK) {
-            return ERR_LIMIT;
-        }
-        if (c->bloom) {
-            bloom_insert(c->bloom, c->bloom_bytes / 32, parquet_bloom_hash(v[i]));
-        }
-    }
-    return OK;
+    return append_bytes(c, b->values.bytes + at, n);
 }
 
 static err

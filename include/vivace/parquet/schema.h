@@ -60,7 +60,8 @@ CHECKED err parquet_schema_add_map(struct parquet_schema *s, int32_t parent, sli
 const struct parquet_node *parquet_schema_column(const struct parquet_schema *s, size_t column);
 /* The child of `node` with this name, or -1. */
 int32_t parquet_schema_child(const struct parquet_schema *s, int32_t node, slice name);
-/* The column with this dotted path ("a.list.element"), or -1. Linear in the nodes passed. */
+/* The column with this dotted path ("a.list.element"), or -1. Linear in the nodes passed. Names that
+ * have dots themselves are found by parquet_schema_child. */
 int32_t parquet_schema_find(const struct parquet_schema *s, slice path);
 /* Bytes one value takes in PLAIN encoding; 0 for BYTE_ARRAY and BOOLEAN. */
 size_t parquet_value_bytes(const struct parquet_node *leaf);

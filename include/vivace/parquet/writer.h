@@ -37,12 +37,13 @@ struct parquet_column_options {
 };
 
 struct parquet_writer_options {
-    int zstd_level;                        /* 0 = 1 */
-    uint32_t page_rows;                    /* 0 = only parquet_writer_end_page cuts */
-    size_t dictionary_bytes_max;           /* of one column and row group, 0 = 1 MiB */
-    size_t bounds_bytes_max;               /* strings in bounds are cut to this, 0 = 64 */
-    size_t memory_max;                     /* all of it, 0 = 512 MiB; over it is ERR_LIMIT */
-    slice created_by;                      /* empty = "vivace" */
+    int zstd_level;              /* 0 = 1 */
+    uint32_t page_rows;          /* 0 = only parquet_writer_end_page cuts */
+    size_t dictionary_bytes_max; /* of one column and row group, 0 = 1 MiB */
+    size_t bounds_bytes_max;     /* strings in bounds are cut to this, 0 = 64 */
+    size_t memory_max;           /* columns with their open row group and scratch, 0 = 512 MiB; over it is
+                                    ERR_LIMIT. Page indexes and footer are capped by it each */
+    slice created_by;            /* empty = "vivace" */
     const struct parquet_sorting *sorting; /* how every row group is sorted */
     size_t sorting_count;
     /* One per column, NULL = all defaults: dictionary AUTO, PLAIN, ZSTD, statistics, no Bloom filter. */
