@@ -171,7 +171,7 @@ parse_schema(struct meta_parser *p, const struct thrift_field *fl)
     struct thrift_reader *t = &p->t;
     struct thrift_field elem;
     struct schema_element e;
-    int32_t parents[PARQUET_DEPTH_MAX + 2], left[PARQUET_DEPTH_MAX + 2];
+    int32_t parents[PARQUET_DEPTH_MAX + 2] = {0}, left[PARQUET_DEPTH_MAX + 2] = {0};
     int depth = 0;
     size_t n = thrift_list(t, fl, 4, &elem);
     if (p->m->schema) {

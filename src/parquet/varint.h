@@ -47,7 +47,7 @@ zigzag_decode(uint64_t v)
 static inline uint64_t
 zigzag_encode(int64_t v)
 {
-    return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+    return ((uint64_t)v << 1) ^ (v < 0 ? UINT64_MAX : 0);
 }
 
 static inline uint32_t
