@@ -3,6 +3,8 @@
  * linked in. */
 #pragma once
 
+#include "../src/net/conn.h"
+
 #include "vivace/base/budget.h"
 #include "vivace/base/buf.h"
 #include "vivace/base/must.h"

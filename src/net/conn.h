@@ -53,8 +53,8 @@ uint64_t conn_now_ms(const struct conn *c);
 const struct http_listener_options *conn_options(const struct conn *c);
 bool conn_is_tls(const struct conn *c);
 slice conn_peer(const struct conn *c);
-/* Take from the listener's budget before buffering, and give back what was taken: the connection keeps no tally,
- * so that a request can carry its reservation away. */
+/* Take from the listener's budget before buffering, and give back what was taken: the connection keeps no
+ * tally, so that a request can carry its reservation away. */
 CHECKED err conn_reserve(struct conn *c, size_t n);
 void conn_release(struct conn *c, size_t n);
 /* The listener is draining (new connections' protocols check it at open). */

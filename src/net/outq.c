@@ -5,8 +5,9 @@
 
 #define OUTQ_BLOCK_MIN ((size_t)1 << 10)
 #define OUTQ_BLOCK_MAX ((size_t)16 << 10)
-#define OUTQ_COPY_MAX  ((size_t)1 << 10) /* below this a copy is cheaper than one more iovec and a reference \
-                                          */
+#define OUTQ_COPY_MAX                                                                                        \
+    ((size_t)1 << 10) /* below this a copy is cheaper than one more iovec and a reference                    \
+                       */
 
 struct outq_part {
     struct outq_part *next;

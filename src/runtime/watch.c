@@ -25,8 +25,8 @@ on_poll(uv_poll_t *h, int status, int uv_events)
     MUST(w->magic == WATCH_MAGIC);
     unsigned events = 0;
     if (status < 0) {
-        /* The owner's system call will tell the error, perhaps only after the bytes that came before it. libuv has
-         * stopped the handle: forget what was asked, so that watch_set starts it again. */
+        /* The owner's system call will tell the error, perhaps only after the bytes that came before it.
+         * libuv has stopped the handle: forget what was asked, so that watch_set starts it again. */
         events = w->events;
         w->events = 0;
         w->fn(w->ctx, events);

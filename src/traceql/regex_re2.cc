@@ -34,8 +34,8 @@ extern "C" bool
 re2_shim_match(const void *re, const char *p, size_t n)
 {
     try {
-        return static_cast<const re2::RE2 *>(re)->Match(re2::StringPiece(p, n), 0, n, re2::RE2::ANCHOR_BOTH, nullptr,
-                                                       0);
+        return static_cast<const re2::RE2 *>(re)->Match(re2::StringPiece(p, n), 0, n, re2::RE2::ANCHOR_BOTH,
+                                                        nullptr, 0);
     } catch (const std::bad_alloc &) {
         return false;
     }

@@ -2,7 +2,6 @@
  * first input byte, with answers at once and put off, must give the same answers; no byte of budget may be
  * kept. */
 #include "fake_conn.h"
-#include "net/conn.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/rng.h"

@@ -46,11 +46,12 @@ struct log_field {
 /* err="<fault message>" */
 #define LOG_FAULT(f) LOG_CSTR("err", (f)->msg)
 
+/* The first element only makes an empty list possible. */
 #define LOG_AT(level, msg, ...)                                                                              \
     do {                                                                                                     \
         if (log_enabled(level)) {                                                                            \
             log_write((level), __FILE__, __LINE__, (msg),                                                    \
-                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_END}});              \
+                      (const struct log_field[]){{.kind = LOG_END}, ##__VA_ARGS__, {.kind = LOG_END}} + 1);  \
         }                                                                                                    \
     } while (0)
 #define LOG_D(...) LOG_AT(LOG_DEBUG, __VA_ARGS__)
@@ -64,7 +65,7 @@ struct log_field {
     do {                                                                                                     \
         static struct log_limiter log_limiter_here;                                                          \
         if (log_enabled(level) && log_allow(&log_limiter_here, (n))) {                                       \
-            LOG_AT(level, msg __VA_OPT__(, ) __VA_ARGS__);                                                   \
+            LOG_AT(level, msg, ##__VA_ARGS__);                                                               \
         }                                                                                                    \
     } while (0)
 

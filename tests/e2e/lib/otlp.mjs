@@ -1,9 +1,11 @@
 // OTLP messages for tests: making spans, encoding, and one plain form that every answer is brought into.
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 
-const root = protobuf.loadSync(join(import.meta.dirname, '../proto/otlp.proto'));
+const here = dirname(fileURLToPath(import.meta.url)); // import.meta.dirname is newer than Debian's node
+const root = protobuf.loadSync(join(here, '../proto/otlp.proto'));
 const type = (name) => root.lookupType(`otlp.${name}`);
 const toObject = { longs: String, enums: String, bytes: Buffer };
 

@@ -4,11 +4,14 @@ import { once } from 'node:events';
 import { mkdtempSync, mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url)); // import.meta.dirname is newer than Debian's node
 
 export const binary = resolve(
-  process.env.VIVACE_BIN ?? join(import.meta.dirname, '../../../build/release/vivace'),
+  process.env.VIVACE_BIN ?? join(here, '../../../build/release/vivace'),
 );
 
 /** `n` different ports of 127.0.0.1 that are free now. */
