@@ -1,15 +1,23 @@
 /* OTLP protobuf to a span batch: one pass over the bytes, in place.
  *
+ * Two ways through a message: the usual one (otlp_usual.h) takes fields as SDKs write them, tag byte by tag
+ * byte; the general one, below it, takes what is left and knows every error. Behaviour is the general one's.
+ *
  * What must stand in one run is decoded when its owner has been read whole: ResourceSpans and ScopeSpans are
  * first walked for their own fields (a step per child, not per byte), and a span's events and links wait for
  * the end of the span, so that runs stay contiguous whatever the order of fields.
  */
 #include "otlp_schema.h"
+#include "otlp_usual.h"
 
 #include "vivace/codec/otlp.h"
 
-/* Bytes of body per attribute when guessing how many will come: real ones take 25 to 45. */
-#define BYTES_PER_ATTR 40
+/* Bytes of body per attribute when guessing how many will come: real ones take 25 to 45, ids and times of
+ * their span included. */
+#define BYTES_PER_ATTR 24
+/* The same for spans. A scope's spans are counted too, but a request of many scopes should not grow for each.
+ */
+#define BYTES_PER_SPAN 200
 
 struct decoder {
     struct span_batch *b;
@@ -70,7 +78,7 @@ attr_take(struct decoder *d, slice body, struct run *run)
         return full(d);
     }
     run->n++;
-    return otlp_key_value_decode(body, a, d->f);
+    return usual_key_value(body.p, body.p + body.n, a) ? OK : otlp_key_value_decode(body, a, d->f);
 }
 
 static struct run
@@ -264,54 +272,63 @@ span_field_decode(struct decoder *d, const struct pb_field *field, struct wire_r
     }
 }
 
+/* The general way for one field at r->p < r->end. */
+static err
+span_one_field(struct decoder *d, struct wire_reader *r, struct span *s)
+{
+    struct wire_reader at = *r;
+    struct pb_field field;
+    if (!pb_next(r, &field)) {
+        return bad(d, OTLP_SPAN, at);
+    }
+    switch (field.tag) {
+    case PB_TAG(1, WIRE_LEN):
+        return id_take(d, field.bytes, s->trace.b, TRACE_ID_BYTES);
+    case PB_TAG(2, WIRE_LEN):
+        return id_take(d, field.bytes, s->id.b, SPAN_ID_BYTES);
+    case PB_TAG(3, WIRE_LEN):
+        s->trace_state = field.bytes;
+        return OK;
+    case PB_TAG(4, WIRE_LEN):
+        return id_take(d, field.bytes, s->parent.b, SPAN_ID_BYTES);
+    case PB_TAG(5, WIRE_LEN):
+        s->name = field.bytes;
+        return OK;
+    case PB_TAG(6, WIRE_VARINT):
+        s->kind = (int32_t)(uint32_t)field.v;
+        return OK;
+    case PB_TAG(7, WIRE_FIXED64):
+        s->start_ns = field.v;
+        return OK;
+    case PB_TAG(8, WIRE_FIXED64):
+        s->end_ns = field.v;
+        return OK;
+    case PB_TAG(9, WIRE_LEN):
+        return attr_take(d, field.bytes, &s->attrs);
+    default:
+        return span_field_decode(d, &field, at, s);
+    }
+}
+
 static err
 span_decode(struct decoder *d, slice body, struct span *s)
 {
-    struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct wire_reader r = wire_reader_of(body);
     err rc = OK;
     s->wire_bytes = (uint32_t)body.n;
     s->attrs = attr_run(d);
     s->events.at = (uint32_t)d->b->event_count;
     s->links.at = (uint32_t)d->b->link_count;
-    while (r.p < r.end) {
-        at = r;
-        if (!pb_next(&r, &field)) {
-            return bad(d, OTLP_SPAN, at);
+    for (;;) {
+        r.p = usual_span_fields(d->b, r.p, r.end, s);
+        if (r.p == r.end) {
+            break;
         }
-        switch (field.tag) {
-        case PB_TAG(1, WIRE_LEN):
-            TRY(id_take(d, field.bytes, s->trace.b, TRACE_ID_BYTES));
-            break;
-        case PB_TAG(2, WIRE_LEN):
-            TRY(id_take(d, field.bytes, s->id.b, SPAN_ID_BYTES));
-            break;
-        case PB_TAG(3, WIRE_LEN):
-            s->trace_state = field.bytes;
-            break;
-        case PB_TAG(4, WIRE_LEN):
-            TRY(id_take(d, field.bytes, s->parent.b, SPAN_ID_BYTES));
-            break;
-        case PB_TAG(5, WIRE_LEN):
-            s->name = field.bytes;
-            break;
-        case PB_TAG(6, WIRE_VARINT):
-            s->kind = (int32_t)(uint32_t)field.v;
-            break;
-        case PB_TAG(7, WIRE_FIXED64):
-            s->start_ns = field.v;
-            break;
-        case PB_TAG(8, WIRE_FIXED64):
-            s->end_ns = field.v;
-            break;
-        case PB_TAG(9, WIRE_LEN):
-            TRY(attr_take(d, field.bytes, &s->attrs));
-            break;
-        default:
-            TRY(span_field_decode(d, &field, at, s));
-        }
+        TRY(span_one_field(d, &r, s));
     }
-    rc = deferred_decode(d, s);
+    if (s->events.n + s->links.n != 0) {
+        rc = deferred_decode(d, s);
+    }
 out:
     return rc;
 }
@@ -324,7 +341,11 @@ span_is_wanted(const struct decoder *d, slice body)
     struct pb_field field;
     static const trace_id zero;
     slice id = SL_EMPTY;
-    while (r.p < r.end && pb_next(&r, &field)) {
+    for (;;) {
+        usual_skip(&r, PB_TAG(1, WIRE_LEN));
+        if (r.p >= r.end || !pb_next(&r, &field)) {
+            break;
+        }
         if (field.tag == PB_TAG(1, WIRE_LEN)) {
             id = field.bytes;
         }
@@ -338,11 +359,15 @@ span_is_wanted(const struct decoder *d, slice body)
 static err
 span_take(struct decoder *d, slice body, uint32_t scope)
 {
+    struct span_batch *b = d->b;
+    struct span *s;
     if (d->only != NULL && !span_is_wanted(d, body)) {
         return OK;
     }
-    struct span *s = span_batch_add_span(d->b);
-    if (s == NULL) {
+    if (b->span_count < b->span_cap) { /* reserved by scope_spans_decode */
+        s = &b->spans[b->span_count++];
+        *s = (struct span){0};
+    } else if ((s = span_batch_add_span(b)) == NULL) {
         return full(d);
     }
     s->scope = scope;
@@ -390,8 +415,13 @@ scope_spans_head(struct decoder *d, slice body, struct scope *s, size_t *ret_spa
     struct pb_field field;
     size_t spans = 0;
     err rc = OK;
+    slice span;
     s->attrs = attr_run(d);
     while (r.p < r.end) {
+        if (usual_child(&r, PB_TAG(2, WIRE_LEN), &span)) {
+            spans++;
+            continue;
+        }
         at = r;
         if (!pb_next(&r, &field)) {
             return bad(d, OTLP_SCOPE_SPANS, at);
@@ -458,8 +488,13 @@ scope_spans_decode(struct decoder *d, slice body, uint32_t resource)
     }
     struct wire_reader r = wire_reader_of(body);
     struct pb_field field;
-    while (r.p < r.end && pb_next(&r, &field)) {
-        if (field.tag == PB_TAG(2, WIRE_LEN)) {
+    slice span;
+    while (r.p < r.end) {
+        if (usual_child(&r, PB_TAG(2, WIRE_LEN), &span)) {
+            TRY(span_take(d, span, (uint32_t)before.scopes));
+        } else if (!pb_next(&r, &field)) {
+            break; /* cannot be: scope_spans_head read all of it */
+        } else if (field.tag == PB_TAG(2, WIRE_LEN)) {
             TRY(span_take(d, field.bytes, (uint32_t)before.scopes));
         }
     }
@@ -658,6 +693,7 @@ otlp_decode(slice body, struct span_batch *out, struct fault *f)
 {
     struct decoder d = {.b = out, .f = f};
     attrs_reserve(out, body.n / BYTES_PER_ATTR);
+    spans_reserve(out, body.n / BYTES_PER_SPAN);
     return request_decode(&d, body);
 }
 

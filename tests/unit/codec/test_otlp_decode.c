@@ -304,6 +304,130 @@ the_last_member_of_a_value_wins(void **state)
     buf_fini(&body);
 }
 
+/* Every field twice: as SDKs write it, and with tags and lengths in more bytes than they need. */
+struct two_forms {
+    slice usual, padded;
+};
+static const struct two_forms every_field[] = {
+    {SL("\x0a\x10"
+        "0123456789abcdef"),
+     SL("\x0a\x90\x80\x00"
+        "0123456789abcdef")},
+    {SL("\x12\x08"
+        "01234567"),
+     SL("\x92\x00\x08"
+        "01234567")},
+    {SL("\x1a\x02ts"), SL("\x9a\x00\x02ts")},
+    {SL("\x22\x08"
+        "76543210"),
+     SL("\x22\x88\x80\x00"
+        "76543210")},
+    {SL("\x2a\x02op"), SL("\x2a\x82\x80\x00op")},
+    {SL("\x30\x03"), SL("\x30\x83\x00")},
+    {SL("\x39\x01\x02\x03\x04\x05\x06\x07\x08"), SL("\xb9\x00\x01\x02\x03\x04\x05\x06\x07\x08")},
+    {SL("\x41\x08\x07\x06\x05\x04\x03\x02\x01"), SL("\xc1\x00\x08\x07\x06\x05\x04\x03\x02\x01")},
+    {SL("\x4a\x08\x0a\x01k\x12\x03\x0a\x01v"), SL("\x4a\x0a\x0a\x81\x80\x00k\x12\x03\x0a\x01v")},
+    {SL("\x4a\x07\x0a\x01i\x12\x02\x18\x05"), SL("\x4a\x08\x12\x03\x18\x85\x00\x0a\x01i")},
+    {SL("\x4a\x07\x0a\x01"
+        "b\x12\x02\x10\x01"),
+     SL("\x4a\x09\x0a\x01"
+        "b\x12\x04\x18\x07\x10\x01")},
+    {SL("\x4a\x0e\x0a\x01"
+        "d\x12\x09\x21\x01\x02\x03\x04\x05\x06\x07\x08"),
+     SL("\xca\x00\x0e\x0a\x01"
+        "d\x12\x09\x21\x01\x02\x03\x04\x05\x06\x07\x08")},
+    {SL("\x4a\x05\x0a\x01n\x12\x00"), SL("\x4a\x03\x0a\x01n")},
+    {SL("\x7a\x02\x18\x02"), SL("\x7a\x03\x18\x82\x00")},
+    {SL("\x85\x01\x01\x01\x00\x00"), SL("\x85\x81\x00\x01\x01\x00\x00")},
+};
+
+static void
+check_every_field(const struct span_batch *b)
+{
+    const struct span *s = &b->spans[0];
+    const struct attr *a = &b->attrs[s->attrs.at];
+    assert_int_equal(1, b->span_count);
+    assert_memory_equal("0123456789abcdef", s->trace.b, 16);
+    assert_memory_equal("01234567", s->id.b, 8);
+    assert_memory_equal("76543210", s->parent.b, 8);
+    assert_true(slice_eq(SL("ts"), s->trace_state));
+    assert_true(slice_eq(SL("op"), s->name));
+    assert_int_equal(3, s->kind);
+    assert_int_equal(0x0807060504030201, s->start_ns);
+    assert_int_equal(0x0102030405060708, s->end_ns);
+    assert_int_equal(2, s->status_code);
+    assert_int_equal(0x101, s->flags);
+    assert_int_equal(5, s->attrs.n);
+    assert_int_equal(VALUE_STRING, a[0].kind);
+    assert_true(slice_eq(SL("v"), attr_bytes(&a[0])));
+    assert_int_equal(VALUE_INT, a[1].kind);
+    assert_int_equal(5, a[1].i);
+    assert_int_equal(VALUE_BOOL, a[2].kind);
+    assert_true(a[2].b);
+    assert_int_equal(VALUE_DOUBLE, a[3].kind);
+    assert_memory_equal("\x01\x02\x03\x04\x05\x06\x07\x08", &a[3].d, 8);
+    assert_int_equal(VALUE_NONE, a[4].kind);
+    static const char keys[] = "kibdn";
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(slice_eq(slice_of(&keys[i], 1), attr_key(&a[i])));
+    }
+}
+
+static void
+a_span_reads_the_same_however_its_fields_are_encoded(void **state)
+{
+    (void)state;
+    size_t n = sizeof every_field / sizeof every_field[0];
+    for (size_t padded = 0; padded <= n + 1; padded++) { /* none, each one alone, all */
+        struct buf span = message();
+        for (size_t i = 0; i < n; i++) {
+            bool pad = padded == i + 1 || padded == n + 1;
+            assert_int_equal(OK, buf_append_slice(&span, pad ? every_field[i].padded : every_field[i].usual));
+        }
+        struct buf body = request_of_span(span);
+        struct span_batch b;
+        span_batch_init(&b, 1 << 20);
+        assert_int_equal(OK, otlp_decode(buf_slice(&body), &b, NULL));
+        check_every_field(&b);
+        trace_id only = b.spans[0].trace;
+        span_batch_reset(&b);
+        assert_int_equal(OK, otlp_decode_trace(buf_slice(&body), &only, &b, NULL));
+        check_every_field(&b);
+        only.b[0] ^= 1;
+        span_batch_reset(&b);
+        assert_int_equal(OK, otlp_decode_trace(buf_slice(&body), &only, &b, NULL));
+        assert_int_equal(0, b.span_count);
+        span_batch_fini(&b);
+        buf_fini(&body);
+    }
+}
+
+static void
+a_span_cut_anywhere_is_refused_or_a_shorter_span(void **state)
+{
+    (void)state;
+    struct buf span = message();
+    for (size_t i = 0; i < sizeof every_field / sizeof every_field[0]; i++) {
+        assert_int_equal(OK, buf_append_slice(&span, every_field[i].usual));
+    }
+    size_t good = 0, wanted = 0, at = 0, field = 0;
+    for (size_t n = 0; n < span.n; n++) {
+        struct buf body = request_of_span(copy_of(slice_of(span.p, n)));
+        struct fault f = {0};
+        err rc = decode_and_drop(buf_slice(&body), &f);
+        assert_true(rc == OK || (rc == ERR_INVALID && strcmp(f.msg, "unexpected EOF") == 0));
+        good += rc == OK;
+        bool between = n == at; /* fields end here: what is left is a span */
+        wanted += between;
+        if (between) {
+            at += every_field[field++].usual.n;
+        }
+        buf_fini(&body);
+    }
+    assert_int_equal(wanted, good);
+    buf_fini(&span);
+}
+
 static void
 the_memory_bound_is_an_error_not_a_crash(void **state)
 {
@@ -368,6 +492,8 @@ main(void)
         cmocka_unit_test(old_library_spans_count_only_without_scope_spans),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(the_last_member_of_a_value_wins),
+        cmocka_unit_test(a_span_reads_the_same_however_its_fields_are_encoded),
+        cmocka_unit_test(a_span_cut_anywhere_is_refused_or_a_shorter_span),
         cmocka_unit_test(the_memory_bound_is_an_error_not_a_crash),
         cmocka_unit_test(one_trace_is_kept_of_many_wherever_its_id_stands),
     };
