@@ -150,28 +150,25 @@ check_ids(struct distributor *d, const struct distributor_push *p, struct fault 
     return OK;
 }
 
-/* How many different traces, and how far from now the spans ended. */
+/* How far from now the spans ended. */
 static void
-observe_batch(struct distributor *d, const struct span_batch *b, const struct limiter_tenant *t)
+observe_times(const struct span_batch *b, const struct limiter_tenant *t)
 {
-    struct id_table seen;
     int64_t now = clock_wall_ns();
-    double newest = -1;
-    double oldest = -1;
-    id_table_init(&seen, TRACE_ID_BYTES);
+    uint64_t newest = 0;
+    uint64_t oldest = UINT64_MAX;
     for (size_t i = 0; i < b->span_count; i++) {
-        *id_table_put(&seen, &b->spans[i].trace) = 1;
-        double ahead = ((double)b->spans[i].end_ns - (double)now) / (double)NS_PER_S;
-        newest = ahead > newest ? ahead : newest;
-        oldest = -ahead > oldest ? -ahead : oldest;
+        uint64_t end = b->spans[i].end_ns;
+        newest = end > newest ? end : newest;
+        oldest = end < oldest ? end : oldest;
     }
-    series_observe(d->traces_per_batch, (double)seen.count);
-    id_table_fini(&seen);
-    if (newest > 0) {
-        series_observe(t->future, newest);
+    double ahead = ((double)newest - (double)now) / (double)NS_PER_S;
+    double behind = ((double)now - (double)oldest) / (double)NS_PER_S;
+    if (ahead > 0) {
+        series_observe(t->future, ahead);
     }
-    if (oldest > 0) {
-        series_observe(t->past, oldest);
+    if (behind > 0) {
+        series_observe(t->past, behind);
     }
 }
 
@@ -198,6 +195,7 @@ store(struct distributor *d, struct distributor_push *p, const struct distributo
         .limits = {.max_bytes_per_trace = limits->max_bytes_per_trace, .max_traces = limits->max_traces},
     };
     err rc = ingester_push(d->o.ingester, &push, f);
+    series_observe(d->traces_per_batch, (double)push.traces);
     if (rc != OK) {
         count_discarded(d, p->tenant, SL("unknown_error"), p->batch->span_count);
         LOG_LIMITED(LOG_ERROR, 10, "pusher failed to consume trace data", LOG_STR("tenant", p->tenant),
@@ -243,7 +241,7 @@ push_checked(struct distributor *d, struct distributor_push *p, struct fault *f)
     }
     truncate_batch(d, p, limits.max_attribute_bytes);
     TRY(check_ids(d, p, f));
-    observe_batch(d, p->batch, t);
+    observe_times(p->batch, t);
     TRY(store(d, p, &limits, f));
 out:
     if (rc != OK) {

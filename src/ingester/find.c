@@ -67,9 +67,11 @@ add_memory(struct ingester *ing, slice tenant, const struct wal_summary *sum, co
 {
     for (size_t i = 0; i < ing->segment_count; i++) {
         const struct live_segment *s = ing->segments[i];
-        for (size_t t = 0; s != skip && s->mem && t < sum->count; t++) {
+        const bool asked = s != skip && s->mem != NULL;
+        const size_t tenant_at = asked ? wal_memindex_tenant_position(s->mem, tenant) : SIZE_MAX;
+        for (size_t t = 0; tenant_at != SIZE_MAX && t < sum->count; t++) {
             uint64_t bytes = 0;
-            if (wal_memindex_get(s->mem, tenant, &sum->traces[t].id, &bytes)) {
+            if (wal_memindex_get(s->mem, tenant_at, &sum->traces[t].id, &bytes)) {
                 prior[t].found = true;
                 prior[t].bytes += bytes;
             }

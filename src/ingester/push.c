@@ -197,10 +197,10 @@ commit(struct push_job *j, struct live_segment *s, struct wal_ref at)
     struct tenant *t = tenant_get(ing, j->in->tenant, false);
     int64_t created = 0;
     resolve_prior(ing, j->in->tenant, &j->sum, s, j->prior);
+    const size_t tenant_at = wal_memindex_tenant_position(s->mem, j->in->tenant);
     for (size_t i = 0; i < j->sum.count; i++) {
         uint64_t bytes = 0;
-        created +=
-            !j->prior[i].found && !wal_memindex_get(s->mem, j->in->tenant, &j->sum.traces[i].id, &bytes);
+        created += !j->prior[i].found && !wal_memindex_get(s->mem, tenant_at, &j->sum.traces[i].id, &bytes);
         active_set_touch(&t->active, &j->sum.traces[i].id);
     }
     wal_memindex_commit(s->mem, j->in->tenant, at, (uint32_t)j->payload.n, &j->sum);
@@ -254,6 +254,7 @@ ingester_push(struct ingester *ing, struct ingester_push *p, struct fault *f)
     struct push_job j;
     p->dropped_trace_too_large = 0;
     p->dropped_live_traces = 0;
+    p->traces = 0;
     if (p->tenant.n == 0 || p->tenant.n > WAL_TENANT_MAX) {
         return FAULT(f, ERR_INVALID, "a tenant id has 1 to %d bytes", WAL_TENANT_MAX);
     }
@@ -262,6 +263,7 @@ ingester_push(struct ingester *ing, struct ingester_push *p, struct fault *f)
     }
     job_init(&j, ing, p);
     wal_summary_of_batch(&j.sum, p->batch);
+    p->traces = j.sum.count;
     j.prior = mem_new_array(struct prior, j.sum.count);
     TRY(apply_limits(&j, f));
     if (j.sum.span_count == 0) {

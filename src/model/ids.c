@@ -1,31 +1,5 @@
 #include "vivace/model/ids.h"
 
-bool
-trace_id_is_zero(const trace_id *id)
-{
-    static const trace_id zero;
-    return memcmp(id, &zero, sizeof zero) == 0;
-}
-
-bool
-span_id_is_zero(const span_id *id)
-{
-    static const span_id zero;
-    return memcmp(id, &zero, sizeof zero) == 0;
-}
-
-bool
-trace_id_eq(const trace_id *a, const trace_id *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-bool
-span_id_eq(const span_id *a, const span_id *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 static int
 hex_digit(uint8_t c)
 {

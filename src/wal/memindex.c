@@ -258,20 +258,31 @@ wal_memindex_commit(struct wal_memindex *ix, slice tenant, struct wal_ref at, ui
 }
 
 size_t
-wal_memindex_position(const struct wal_memindex *ix, slice tenant, const trace_id *id)
+wal_memindex_tenant_position(const struct wal_memindex *ix, slice tenant)
 {
-    size_t at = tenant_of(ix, tenant);
-    if (at == SIZE_MAX || ix->slot_count == 0) {
+    return tenant_of(ix, tenant);
+}
+
+static size_t
+position_in(const struct wal_memindex *ix, size_t tenant, const trace_id *id)
+{
+    if (tenant == SIZE_MAX || ix->slot_count == 0) {
         return SIZE_MAX;
     }
-    uint32_t found = ix->slots[slot_of(ix, (uint32_t)at, id)];
+    uint32_t found = ix->slots[slot_of(ix, (uint32_t)tenant, id)];
     return found ? found - 1 : SIZE_MAX;
 }
 
-bool
-wal_memindex_get(const struct wal_memindex *ix, slice tenant, const trace_id *id, uint64_t *ret_bytes)
+size_t
+wal_memindex_position(const struct wal_memindex *ix, slice tenant, const trace_id *id)
 {
-    size_t at = wal_memindex_position(ix, tenant, id);
+    return position_in(ix, tenant_of(ix, tenant), id);
+}
+
+bool
+wal_memindex_get(const struct wal_memindex *ix, size_t tenant, const trace_id *id, uint64_t *ret_bytes)
+{
+    size_t at = position_in(ix, tenant, id);
     if (at == SIZE_MAX) {
         return false;
     }

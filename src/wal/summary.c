@@ -15,6 +15,9 @@
 #define FIELD_START          7
 #define FIELD_END            8
 
+#define SUMMARY_FIRST 32   /* traces there is room for at first */
+#define SUMMARY_ROOM  4096 /* and at most before they are seen: 128 KiB */
+
 void
 wal_summary_init(struct wal_summary *s)
 {
@@ -45,7 +48,7 @@ wal_summary_reset(struct wal_summary *s)
 static size_t
 slot_of(const struct wal_summary *s, const trace_id *id)
 {
-    size_t i = hash_bytes(id->b, sizeof id->b, rng_process_seed()) & (s->slot_count - 1);
+    size_t i = hash_bytes(id->b, sizeof id->b, s->seed) & (s->slot_count - 1);
     while (s->slots[i] && !trace_id_eq(&s->traces[s->slots[i] - 1].id, id)) {
         i = (i + 1) & (s->slot_count - 1);
     }
@@ -53,12 +56,13 @@ slot_of(const struct wal_summary *s, const trace_id *id)
 }
 
 static void
-summary_grow(struct wal_summary *s)
+summary_grow(struct wal_summary *s, size_t cap)
 {
-    s->cap = s->cap ? s->cap * 2 : 32;
+    s->cap = cap;
     s->traces = mem_realloc(s->traces, s->cap, sizeof *s->traces);
     mem_free(s->slots);
     s->slot_count = s->cap * 2;
+    s->seed = rng_process_seed();
     s->slots = mem_new_array(uint32_t, s->slot_count);
     for (size_t i = 0; i < s->count; i++) {
         s->slots[slot_of(s, &s->traces[i].id)] = (uint32_t)i + 1;
@@ -72,7 +76,7 @@ summary_trace(struct wal_summary *s, const trace_id *id)
         return s->count - 1; /* spans of one trace mostly stand together */
     }
     if (s->count == s->cap) {
-        summary_grow(s);
+        summary_grow(s, s->cap ? s->cap * 2 : SUMMARY_FIRST);
     }
     size_t slot = slot_of(s, id);
     if (s->slots[slot] == 0) {
@@ -110,6 +114,13 @@ wal_summary_add(struct wal_summary *s, const trace_id *id, uint32_t bytes, uint6
 void
 wal_summary_of_batch(struct wal_summary *s, const struct span_batch *b)
 {
+    if (s->cap == 0 && b->span_count > SUMMARY_FIRST) {
+        size_t cap = SUMMARY_FIRST; /* as if every other span began a trace: at most one growth more */
+        while (cap < b->span_count / 2 && cap < SUMMARY_ROOM) {
+            cap *= 2;
+        }
+        summary_grow(s, cap);
+    }
     for (size_t i = 0; i < b->span_count; i++) {
         const struct span *sp = &b->spans[i];
         wal_summary_add(s, &sp->trace, sp->wire_bytes, sp->start_ns, sp->end_ns);

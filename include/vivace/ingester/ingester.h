@@ -48,6 +48,8 @@ struct ingester_push {
     struct ingester_limits limits;
     /* out: spans dropped by a limit (the push still succeeds, as in Tempo) */
     uint64_t dropped_trace_too_large, dropped_live_traces;
+    /* out: different traces in the batch, counted before anything can fail but the tenant id */
+    uint64_t traces;
 };
 /* ERR_UNAVAILABLE when the disk is full or failing (what was acknowledged stays readable; retry),
  * ERR_LIMIT over the memory budget (retry), ERR_INVALID for a batch or tenant id that can never be stored.

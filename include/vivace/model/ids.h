@@ -14,10 +14,29 @@ typedef struct span_id {
     uint8_t b[SPAN_ID_BYTES];
 } span_id;
 
-bool trace_id_is_zero(const trace_id *id);
-bool span_id_is_zero(const span_id *id);
-bool trace_id_eq(const trace_id *a, const trace_id *b);
-bool span_id_eq(const span_id *a, const span_id *b);
+static inline bool
+trace_id_eq(const trace_id *a, const trace_id *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+static inline bool
+span_id_eq(const span_id *a, const span_id *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+static inline bool
+trace_id_is_zero(const trace_id *id)
+{
+    return trace_id_eq(id, &(const trace_id){0});
+}
+
+static inline bool
+span_id_is_zero(const span_id *id)
+{
+    return span_id_eq(id, &(const span_id){0});
+}
 
 /* A trace id as users write it: 1..32 hex digits of any case, padded with zeros on the left.
  * Errors carry Tempo's texts: "trace IDs can only contain hex characters: invalid character 'z' at

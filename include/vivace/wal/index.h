@@ -28,6 +28,7 @@ struct wal_summary {
     size_t count, cap, slot_count;
     uint64_t min_start_ns, max_end_ns; /* UINT64_MAX and 0 when there is no span */
     uint32_t span_count;
+    uint64_t seed; /* of the slots */
 };
 
 void wal_summary_init(struct wal_summary *s);
@@ -63,8 +64,10 @@ void wal_memindex_cancel(struct wal_memindex *ix, size_t traces);
 /* Use a reservation of sum->count traces. */
 void wal_memindex_commit(struct wal_memindex *ix, slice tenant, struct wal_ref at, uint32_t payload_bytes,
                          const struct wal_summary *sum);
-/* False when the trace is not there; bytes: of its spans in this segment. */
-bool wal_memindex_get(const struct wal_memindex *ix, slice tenant, const trace_id *id, uint64_t *ret_bytes);
+/* Position of a tenant, SIZE_MAX when it has nothing here. Stays the same for the life of the index. */
+size_t wal_memindex_tenant_position(const struct wal_memindex *ix, slice tenant);
+/* False when the trace is not there; bytes: of its spans in this segment. `tenant` is a position. */
+bool wal_memindex_get(const struct wal_memindex *ix, size_t tenant, const trace_id *id, uint64_t *ret_bytes);
 /* Number of records holding the trace; up to `cap` of them in order of arrival into `ret`. */
 size_t wal_memindex_find(const struct wal_memindex *ix, slice tenant, const trace_id *id, struct wal_ref *ret,
                          size_t cap);

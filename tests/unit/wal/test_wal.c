@@ -378,7 +378,7 @@ the_index_on_disk_answers_as_the_one_in_memory(void **state)
                     assert_int_equal(got[k].offset, want[k].offset);
                     assert_int_equal(got[k].bytes, want[k].bytes);
                 }
-                assert_true(wal_memindex_get(ix, tenant, &id, &bytes));
+                assert_true(wal_memindex_get(ix, wal_memindex_tenant_position(ix, tenant), &id, &bytes));
                 assert_int_equal(bytes, hit.bytes);
             }
         }
