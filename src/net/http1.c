@@ -122,8 +122,12 @@ http1_refuse(struct http1 *h, int status, const char *text)
     h->keep_alive = false;
     h->head_request = false;
     h->version = h->version ? h->version : 11;
-    http1_send(h, &(struct http_response){
-                      .status = status, .content_type = SL("text/plain; charset=utf-8"), .body = body});
+    static const struct http_header retry = {{(const uint8_t *)"Retry-After", 11}, {(const uint8_t *)"5", 1}};
+    http1_send(h, &(struct http_response){.status = status,
+                                          .content_type = SL("text/plain; charset=utf-8"),
+                                          .headers = &retry,
+                                          .header_count = status == 503, /* out of memory for now */
+                                          .body = body});
     bytes_unref(body);
     http1_end(h);
 }
