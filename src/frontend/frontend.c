@@ -70,14 +70,15 @@ observe(struct api_request *q, int status)
         series_add(metric_series1(fe->frontend_requests, buf_slice(&text)), 1);
         series_observe(fe->frontend_duration, seconds);
     }
-    if (log_enabled(LOG_DEBUG)) {
+    enum log_level level = fe->o.config->server.log_request_at_info_level_enabled ? LOG_INFO : LOG_DEBUG;
+    if (log_enabled(level)) {
         struct buf line;
         buf_init(&line, 1024);
         buf_printf(&line, "%.*s %.*s (%d) ", SL_FMT(q->r->method), SL_FMT(slice_sub(q->r->path, 0, 512)),
                    status);
         duration_format(&line, clock_mono_ns() - q->r->start_mono_ns);
         buf_append_byte(&line, '\0');
-        LOG_D((const char *)line.p);
+        LOG_AT(level, (const char *)line.p);
         buf_fini(&line);
     }
     buf_fini(&text);

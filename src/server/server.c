@@ -241,6 +241,22 @@ create_frontend(struct server *s)
     s->frontend = frontend_create(&o);
 }
 
+/* What the configuration asks for and this version does not do: said once, where it cannot be missed. */
+static void
+warn_of_missing_parts(const struct config *c)
+{
+    if (c->storage.backend != CONFIG_BACKEND_LOCAL) {
+        LOG_W("object storage is not built yet: spans stay in the local write-ahead log",
+              LOG_CSTR("wal", c->storage.wal_path));
+    }
+    if (c->metrics_generator.storage_path[0]) {
+        LOG_W("the metrics generator is not built yet: no span metrics are written");
+    }
+    if (c->query_frontend.mcp_server_enabled) {
+        LOG_W("the MCP server is not built yet: /api/mcp is 404");
+    }
+}
+
 err
 server_start(struct server *s, const struct config *c, const struct config_args *args, struct fault *f)
 {
@@ -249,6 +265,7 @@ server_start(struct server *s, const struct config *c, const struct config_args 
     *s = (struct server){.config = c, .args = args};
     config_report_init(&report);
     sem_init(&s->wake, 0, 0);
+    warn_of_missing_parts(c);
     server_init_budgets(s);
     process_metrics_register();
     frontend_register_build_info();
