@@ -326,8 +326,9 @@ size_scope_spans(struct encoder *e, uint32_t leader)
     for (uint32_t i = leader; i != LAYOUT_END; i = e->layout.next[i]) {
         struct run r = e->layout.spans[i];
         for (uint32_t k = r.at; k < r.at + r.n; k++) {
-            e->layout.span_bytes[k] = size_span(e, &e->b->spans[k]);
-            n += size_len(e->layout.span_bytes[k]);
+            uint32_t at = e->layout.span_order[k];
+            e->layout.span_bytes[at] = size_span(e, &e->b->spans[at]);
+            n += size_len(e->layout.span_bytes[at]);
         }
     }
     return n;
@@ -349,7 +350,8 @@ write_scope_spans(uint8_t *w, const struct encoder *e, uint32_t leader)
     for (uint32_t i = leader; i != LAYOUT_END; i = e->layout.next[i]) {
         struct run r = e->layout.spans[i];
         for (uint32_t k = r.at; k < r.at + r.n; k++) {
-            w = write_span(w, e, &e->b->spans[k], e->layout.span_bytes[k]);
+            uint32_t at = e->layout.span_order[k];
+            w = write_span(w, e, &e->b->spans[at], e->layout.span_bytes[at]);
         }
     }
     return write_slice_nz(w, 3, s->schema_url);
@@ -393,12 +395,12 @@ write_resource(uint8_t *w, const struct encoder *e, const struct resource *r)
     return w;
 }
 
-/* Scopes [at, *end) go into one ResourceSpans: all of the resource's, or one for a reader. */
+/* Scopes scope_order[at, *end) go into one ResourceSpans: all of the resource's, or one for a reader. */
 static uint32_t
 group_end(const struct encoder *e, uint32_t resource, uint32_t at)
 {
     uint32_t end = at;
-    while (end < e->b->scope_count && e->b->scopes[end].resource == resource) {
+    while (end < e->b->scope_count && e->b->scopes[e->layout.scope_order[end]].resource == resource) {
         end++;
         if (e->for_reader) {
             break;
@@ -412,7 +414,7 @@ size_resource_spans(struct encoder *e, uint32_t resource, uint32_t at, uint32_t 
 {
     size_t n = size_resource_fields(e, &e->b->resources[resource]);
     for (uint32_t i = at; i < end; i++) {
-        n += size_len(e->layout.scope_bytes[i]);
+        n += size_len(e->layout.scope_bytes[e->layout.scope_order[i]]);
     }
     return n;
 }
@@ -423,7 +425,7 @@ write_resource_spans(uint8_t *w, struct encoder *e, uint32_t resource, uint32_t 
     w = write_head(w, 1, size_resource_spans(e, resource, at, end));
     w = write_resource(w, e, &e->b->resources[resource]);
     for (uint32_t i = at; i < end; i++) {
-        w = write_scope_spans(w, e, i);
+        w = write_scope_spans(w, e, e->layout.scope_order[i]);
     }
     return write_slice_nz(w, 3, e->b->resources[resource].schema_url);
 }
@@ -438,7 +440,7 @@ groups_walk(struct encoder *e, uint8_t *w, size_t *ret_size)
         for (;;) {
             uint32_t end = group_end(e, r, at);
             bool empty = end == at;
-            bool written = e->for_reader ? !empty && e->layout.leads[at] : true;
+            bool written = e->for_reader ? !empty && e->layout.leads[e->layout.scope_order[at]] : true;
             if (written && w == NULL) {
                 total += size_len(size_resource_spans(e, r, at, end));
             } else if (written) {
@@ -500,9 +502,14 @@ size_t
 otlp_encoded_size(const struct span_batch *b)
 {
     struct encoder e;
-    size_t n;
-    MUST(encoder_init(&e, b, false, &n) == OK);
-    otlp_layout_fini(&e.layout);
+    size_t n = 0;
+    if (encoder_init(&e, b, false, &n) == OK) {
+        otlp_layout_fini(&e.layout);
+        return n;
+    }
+    for (size_t i = 0; i < b->span_count; i++) {
+        n += b->spans[i].wire_bytes;
+    }
     return n;
 }
 

@@ -25,7 +25,7 @@ CHECKED err otlp_json_decode(slice body, struct span_batch *out, struct fault *f
 /* A whole batch as ExportTraceServiceRequest bytes: what the WAL stores when the body it came from cannot be
  * stored as it is. One ResourceSpans per resource, one ScopeSpans per scope. Lossless. */
 CHECKED err otlp_encode(const struct span_batch *b, struct buf *out);
-/* Bytes otlp_encode would append. */
+/* Bytes otlp_encode would append; without resources and scopes when there is no memory to tell. */
 size_t otlp_encoded_size(const struct span_batch *b);
 
 /* How a trace is laid out for a reader (api.md 1.1): one ResourceSpans per resource x scope name and version;

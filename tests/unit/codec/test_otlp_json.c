@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "vivace/codec/otlp.h"
+#include "vivace/codec/wire.h"
 
 #define T1 "0af7651916cd43dd8448eb211c80319c"
 
@@ -290,6 +291,109 @@ nesting_in_json_is_bounded(void **state)
     }
 }
 
+/* Two resources with a scope each and three spans, of which the first and last are of the second scope, and
+ * the second scope is of the first resource: no decoder makes such a batch. */
+static void
+scattered_batch(struct span_batch *b)
+{
+    span_batch_init(b, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_non_null(span_batch_add_resource(b));
+        struct scope *s = span_batch_add_scope(b);
+        assert_non_null(s);
+        s->resource = 1 - i;
+        s->name = i == 0 ? SL("first") : SL("second");
+    }
+    static const slice names[] = {SL("a"), SL("b"), SL("c")};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct span *s = span_batch_add_span(b);
+        assert_non_null(s);
+        s->scope = i != 1;
+        s->name = names[i];
+    }
+}
+
+static void
+a_batch_out_of_order_is_written_whole(void **state)
+{
+    (void)state;
+    struct span_batch b, back;
+    struct buf wire, json;
+    scattered_batch(&b);
+    span_batch_init(&back, 0);
+    buf_init(&wire, 1 << 20);
+    buf_init(&json, 1 << 20);
+    assert_int_equal(OK, otlp_encode(&b, &wire));
+    assert_int_equal(wire.n, otlp_encoded_size(&b));
+    assert_int_equal(OK, otlp_decode(buf_slice(&wire), &back, NULL));
+    assert_int_equal(3, back.span_count);
+    assert_int_equal(2, back.scope_count);
+    assert_true(slice_eq(SL("second"), back.scopes[0].name));
+    assert_true(slice_eq(SL("a"), back.spans[0].name));
+    assert_true(slice_eq(SL("c"), back.spans[1].name));
+    assert_true(slice_eq(SL("b"), back.spans[2].name));
+    assert_int_equal(OK, otlp_trace_write_json(&b, TRACE_ROOT_BATCHES, &json));
+    assert_int_equal(OK, buf_append(&json, "", 1));
+    assert_non_null(strstr((char *)json.p, "{\"name\":\"a\""));
+    assert_non_null(strstr((char *)json.p, "{\"name\":\"b\""));
+    assert_non_null(strstr((char *)json.p, "{\"name\":\"c\""));
+    span_batch_fini(&b);
+    span_batch_fini(&back);
+    buf_fini(&wire);
+    buf_fini(&json);
+}
+
+static void
+a_full_buffer_is_an_error_and_holds_no_part(void **state)
+{
+    (void)state;
+    struct span_batch b;
+    struct buf whole;
+    span_batch_init(&b, 0);
+    buf_init(&whole, 1 << 20);
+    assert_int_equal(OK, otlp_json_decode(slice_cstr(full_request), &b, NULL));
+    assert_int_equal(OK, otlp_encode(&b, &whole));
+    for (size_t max = 0; max < whole.n; max++) {
+        struct buf small;
+        buf_init(&small, max);
+        assert_int_equal(ERR_LIMIT, otlp_encode(&b, &small));
+        assert_int_equal(0, small.n);
+        assert_int_equal(ERR_LIMIT, otlp_trace_encode(&b, &small));
+        assert_int_equal(ERR_LIMIT, otlp_trace_write_json(&b, TRACE_ROOT_RESOURCE_SPANS, &small));
+        assert_true(small.failed);
+        assert_true(small.n <= max);
+        buf_fini(&small);
+    }
+    buf_fini(&whole);
+    span_batch_fini(&b);
+}
+
+static void
+a_value_deeper_than_any_decoder_lets_through_prints_empty(void **state)
+{
+    (void)state;
+    struct buf body, out;
+    buf_init(&body, 1 << 20);
+    buf_init(&out, 1 << 20);
+    for (int i = 0; i < ANY_VALUE_DEPTH_MAX + 5; i++) { /* ArrayValue{values{array_value{...}}} */
+        struct buf item, outer;
+        buf_init(&item, 1 << 20);
+        buf_init(&outer, 1 << 20);
+        wire_put_bytes(&item, 5, buf_slice(&body));
+        wire_put_bytes(&outer, 1, buf_slice(&item));
+        buf_fini(&item);
+        buf_fini(&body);
+        body = outer;
+    }
+    struct attr a = {.kind = VALUE_ARRAY, .p = body.p, .n = (uint32_t)body.n};
+    assert_int_equal(OK, otlp_value_write_json(&a, &out));
+    /* Sixty-four lists end behind it. */
+    assert_true(
+        slice_eq(SL("[{}]}}"), slice_sub(buf_slice(&out), out.n - 3 * (size_t)ANY_VALUE_DEPTH_MAX - 3, 6)));
+    buf_fini(&body);
+    buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -301,6 +405,9 @@ main(void)
         cmocka_unit_test(a_trace_has_one_resource_spans_per_resource_and_scope),
         cmocka_unit_test(json_of_the_wrong_kind_is_refused_with_a_reason),
         cmocka_unit_test(nesting_in_json_is_bounded),
+        cmocka_unit_test(a_batch_out_of_order_is_written_whole),
+        cmocka_unit_test(a_full_buffer_is_an_error_and_holds_no_part),
+        cmocka_unit_test(a_value_deeper_than_any_decoder_lets_through_prints_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
