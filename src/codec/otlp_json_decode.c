@@ -594,8 +594,8 @@ resource_take(struct json_decoder *d, struct resource *r)
             TRY(attrs_take(d, &r->attrs));
         } else if (number == 2) {
             TRY(u32_take(d, &r->dropped_attrs));
-        } else if (number == 3 && !json_skip(&d->r)) {
-            return otlp_json_fail(d, "unexpected end of JSON input");
+        } else if (number == 3) {
+            TRY(otlp_json_entity_refs(d, &r->entity_refs));
         }
     }
 out:

@@ -11,7 +11,7 @@ struct json_decoder {
     struct json_reader r;
     struct span_batch *b;
     struct fault *f;
-    struct buf scratch, heads; /* nested values being built (otlp_json_value.c) */
+    struct buf scratch, heads; /* nested values (otlp_json_value.c) or entities' keys being built */
 };
 
 enum element { ELEMENT_END, ELEMENT_OBJECT, ELEMENT_NULL };
@@ -28,5 +28,7 @@ CHECKED err otlp_json_i64(struct json_decoder *d, int64_t *ret);
 CHECKED err otlp_json_double(struct json_decoder *d, double *ret);
 err otlp_json_fail(struct json_decoder *d, const char *text);
 
+/* Resource.entityRefs, from the value on: as Resource's field 3 stands on the wire. Null is none. */
+CHECKED err otlp_json_entity_refs(struct json_decoder *d, slice *ret);
 /* An AnyValue, from the value of a member on: `ret` gets kind and value, not the key. */
 CHECKED err otlp_json_value(struct json_decoder *d, struct attr *ret);

@@ -67,6 +67,12 @@ static const struct pb_field_info any_value_fields[] = {
     {4, WIRE_FIXED64, "DoubleValue"}, {5, WIRE_LEN, "ArrayValue"},   {6, WIRE_LEN, "KvlistValue"},
     {7, WIRE_LEN, "BytesValue"},
 };
+static const struct pb_field_info entity_ref_fields[] = {
+    {1, WIRE_LEN, "SchemaUrl"},
+    {2, WIRE_LEN, "Type"},
+    {3, WIRE_LEN, "IdKeys"},
+    {4, WIRE_LEN, "DescriptionKeys"},
+};
 static const struct pb_field_info values_fields[] = {{1, WIRE_LEN, "Values"}};
 
 const struct pb_message otlp_messages[OTLP_MESSAGE_COUNT] = {
@@ -83,4 +89,5 @@ const struct pb_message otlp_messages[OTLP_MESSAGE_COUNT] = {
     [OTLP_ANY_VALUE] = FIELDS("AnyValue", any_value_fields),
     [OTLP_ARRAY_VALUE] = FIELDS("ArrayValue", values_fields),
     [OTLP_KEY_VALUE_LIST] = FIELDS("KeyValueList", values_fields),
+    [OTLP_ENTITY_REF] = FIELDS("EntityRef", entity_ref_fields),
 };

@@ -18,6 +18,7 @@ enum otlp_message {
     OTLP_ANY_VALUE,
     OTLP_ARRAY_VALUE,
     OTLP_KEY_VALUE_LIST,
+    OTLP_ENTITY_REF,
     OTLP_MESSAGE_COUNT
 };
 

@@ -291,6 +291,46 @@ nesting_in_json_is_bounded(void **state)
     }
 }
 
+static void
+entity_refs_become_the_bytes_protobuf_has(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *refs;
+        slice want;
+        err rc;
+    } cases[] = {
+        {"[{\"descriptionKeys\":[\"d\"],\"idKeys\":[\"a\",\"\"],\"type\":\"host\",\"schemaUrl\":\"u\"}]",
+         SL("\x1a\x11\x0a\x01u\x12\x04host\x1a\x01"
+            "a\x1a\x00\"\x01"
+            "d"),
+         OK},
+        {"[{\"type\":\"a\"},{},null,{\"id_keys\":[\"x\"],\"idKeys\":[\"y\"],\"new\":[{}]}]",
+         SL("\x1a\x03\x12\x01"
+            "a\x1a\x00\x1a\x00\x1a\x03\x1a\x01y"),
+         OK},
+        {"null", SL(""), OK},
+        {"[]", SL(""), OK},
+        {"[{\"idKeys\":[1]}]", SL(""), ERR_INVALID},
+        {"[{\"idKeys\":\"x\"}]", SL(""), ERR_INVALID},
+        {"[1]", SL(""), ERR_INVALID},
+        {"{}", SL(""), ERR_INVALID},
+        {"[{\"type\":\"a\"}", SL(""), ERR_INVALID},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct span_batch b;
+        char text[256];
+        span_batch_init(&b, 1 << 20);
+        int n = snprintf(text, sizeof text, "{\"resourceSpans\":[{\"resource\":{\"entityRefs\":%s}}]}",
+                         cases[i].refs);
+        assert_int_equal(cases[i].rc, otlp_json_decode(slice_of(text, (size_t)n), &b, NULL));
+        if (cases[i].rc == OK) {
+            assert_true(slice_eq(cases[i].want, b.resources[0].entity_refs));
+        }
+        span_batch_fini(&b);
+    }
+}
+
 /* Two resources with a scope each and three spans, of which the first and last are of the second scope, and
  * the second scope is of the first resource: no decoder makes such a batch. */
 static void
@@ -405,6 +445,7 @@ main(void)
         cmocka_unit_test(a_trace_has_one_resource_spans_per_resource_and_scope),
         cmocka_unit_test(json_of_the_wrong_kind_is_refused_with_a_reason),
         cmocka_unit_test(nesting_in_json_is_bounded),
+        cmocka_unit_test(entity_refs_become_the_bytes_protobuf_has),
         cmocka_unit_test(a_batch_out_of_order_is_written_whole),
         cmocka_unit_test(a_full_buffer_is_an_error_and_holds_no_part),
         cmocka_unit_test(a_value_deeper_than_any_decoder_lets_through_prints_empty),
