@@ -90,10 +90,18 @@ bool
 slice_to_u64(slice s, uint64_t *ret)
 {
     uint64_t v = 0;
+    size_t safe = s.n < 19 ? s.n : 19; /* so many digits cannot overflow */
     if (s.n == 0) {
         return false;
     }
-    for (size_t i = 0; i < s.n; i++) {
+    for (size_t i = 0; i < safe; i++) {
+        unsigned digit = (unsigned)s.p[i] - '0';
+        if (digit > 9) {
+            return false;
+        }
+        v = v * 10 + digit;
+    }
+    for (size_t i = safe; i < s.n; i++) {
         unsigned digit = (unsigned)s.p[i] - '0';
         if (digit > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, digit, &v)) {
             return false;

@@ -1,9 +1,14 @@
 #include "json_priv.h"
 #include "utf8_priv.h"
-
-const char json_text_memory[] = "the strings take more memory than the limit";
+#include "wire_priv.h"
 
 #include "vivace/codec/json.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+const char json_text_memory[] = "the strings take more memory than the limit";
 
 enum state {
     WANT_VALUE,
@@ -61,9 +66,12 @@ value_done(struct json_reader *r)
     r->state = r->depth == 0 ? COMPLETE : WANT_COMMA_OR_END;
 }
 
-static void
+static inline void
 skip_space(struct json_reader *r)
 {
+    if (r->at < r->in.n && r->in.p[r->at] > ' ') {
+        return;
+    }
     while (r->at < r->in.n) {
         uint8_t c = r->in.p[r->at];
         if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
@@ -118,17 +126,33 @@ escape_bytes(const uint8_t *p, const uint8_t *end)
     return p[1] != 0 && strchr("\"\\/bfnrt", p[1]) != NULL ? 2 : 0;
 }
 
-/* Any byte of the eight that is not plain: a quote, a backslash, a control character or beyond ASCII. */
-static bool
-has_special(const uint8_t *p)
+/* The first byte from p on that is not plain: a quote, a backslash, a control character or beyond ASCII.
+ * Looks at sixteen or eight at a time; where less than eight are left before `end` it gives up early. */
+static inline const uint8_t *
+skip_plain(const uint8_t *p, const uint8_t *end)
 {
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i hit = _mm_cmplt_epi8(v, _mm_set1_epi8(' ')); /* signed: beyond ASCII is below zero */
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        int mask = _mm_movemask_epi8(hit);
+        if (mask != 0) {
+            return p + __builtin_ctz((unsigned)mask);
+        }
+    }
+#endif
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-    uint64_t v, quote, slash;
-    memcpy(&v, p, sizeof v);
-    quote = v ^ (ones * '"');
-    slash = v ^ (ones * '\\');
-    uint64_t hit = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | v;
-    return (hit & tops) != 0;
+    for (; end - p >= 8; p += 8) {
+        uint64_t v = wire_load64(p), quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
+        uint64_t hit = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | v;
+        hit &= tops; /* the lowest bit is right; a borrow may set some above it */
+        if (hit != 0) {
+            return p + __builtin_ctzll(hit) / 8;
+        }
+    }
+    return p;
 }
 
 /* r->at is behind the opening quote; behind the closing one on success. */
@@ -138,9 +162,7 @@ string_scan(struct json_reader *r, struct string_scan *ret)
     const uint8_t *start = r->in.p + r->at, *p = start, *end = r->in.p + r->in.n;
     struct string_scan s = {0};
     for (;;) {
-        while (end - p >= 8 && !has_special(p)) {
-            p += 8;
-        }
+        p = skip_plain(p, end);
         r->at = (size_t)(p - r->in.p);
         if (p == end) {
             fail_here(r, "");
@@ -253,7 +275,12 @@ static bool
 string_read(struct json_reader *r, bool keep)
 {
     struct string_scan s;
-    r->at++;
+    const uint8_t *start = r->in.p + ++r->at, *end = r->in.p + r->in.n, *p = skip_plain(start, end);
+    if (p < end && *p == '"') { /* nothing but plain bytes, as nearly always */
+        r->text = (slice){start, (size_t)(p - start)};
+        r->at += r->text.n + 1;
+        return true;
+    }
     if (!string_scan(r, &s)) {
         return false;
     }

@@ -49,6 +49,38 @@ go_name(slice text, char *to)
     return slice_of(to, n);
 }
 
+/* The same in either spelling. Kept out of line: few clients write names with underscores. */
+static __attribute__((noinline)) size_t
+field_find_spelled(const struct pb_message *m, slice key)
+{
+    char text[NAME_MAX_BYTES];
+    slice name = go_name(key, text);
+    for (size_t i = 0; i < m->field_count; i++) {
+        if (slice_eq(slice_of(m->fields[i].name, m->fields[i].name_n), name)) {
+            return i;
+        }
+    }
+    return m->field_count;
+}
+
+/* The place of the field with this JSON name, or field_count. Fields mostly come by number: the one behind
+ * the last one found is asked first. */
+static size_t
+field_find(struct json_decoder *d, enum otlp_message kind, slice key)
+{
+    const struct pb_message *m = &otlp_messages[kind];
+    size_t at = d->next_field[kind];
+    for (size_t i = 0; i < m->field_count; i++, at++) {
+        at = at < m->field_count ? at : 0;
+        const struct pb_field_info *field = &m->fields[at];
+        if (key.n == field->name_n && key.p[0] == (field->name[0] | 0x20) &&
+            memcmp(key.p + 1, field->name + 1, key.n - 1) == 0) {
+            return at;
+        }
+    }
+    return field_find_spelled(m, key);
+}
+
 err
 otlp_json_member(struct json_decoder *d, enum otlp_message kind, uint32_t *ret_number)
 {
@@ -62,14 +94,11 @@ otlp_json_member(struct json_decoder *d, enum otlp_message kind, uint32_t *ret_n
         if (e != JSON_KEY) {
             return otlp_json_fail(d, "an object wants names");
         }
-        char text[NAME_MAX_BYTES];
-        slice name = go_name(d->r.text, text);
-        for (size_t i = 0; i < m->field_count; i++) {
-            const struct pb_field_info *field = &m->fields[i];
-            if (field->number != OTLP_DEPRECATED_SCOPE_SPANS && slice_eq(slice_cstr(field->name), name)) {
-                *ret_number = field->number;
-                return OK;
-            }
+        size_t at = field_find(d, kind, d->r.text);
+        if (at < m->field_count && m->fields[at].number != OTLP_DEPRECATED_SCOPE_SPANS) {
+            d->next_field[kind] = (uint8_t)(at + 1);
+            *ret_number = m->fields[at].number;
+            return OK;
         }
         if (!json_skip(&d->r)) {
             return otlp_json_fail(d, "unexpected end of JSON input");

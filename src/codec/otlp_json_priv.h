@@ -11,6 +11,7 @@ struct json_decoder {
     struct json_reader r;
     struct span_batch *b;
     struct fault *f;
+    uint8_t next_field[OTLP_MESSAGE_COUNT]; /* place of the field behind the last one found */
     struct buf scratch, heads; /* nested values (otlp_json_value.c) or entities' keys being built */
 };
 

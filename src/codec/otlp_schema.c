@@ -1,79 +1,83 @@
 #include "otlp_schema.h"
 
+#define FIELD(number, type, name)                                                                            \
+    {                                                                                                        \
+        number, WIRE_##type, name, sizeof(name) - 1                                                          \
+    }
 #define FIELDS(message_name, array)                                                                          \
     {                                                                                                        \
         message_name, array, sizeof(array) / sizeof((array)[0])                                              \
     }
 
-static const struct pb_field_info request_fields[] = {{1, WIRE_LEN, "ResourceSpans"}};
+static const struct pb_field_info request_fields[] = {FIELD(1, LEN, "ResourceSpans")};
 static const struct pb_field_info resource_spans_fields[] = {
-    {1, WIRE_LEN, "Resource"},
-    {2, WIRE_LEN, "ScopeSpans"},
-    {3, WIRE_LEN, "SchemaUrl"},
-    {OTLP_DEPRECATED_SCOPE_SPANS, WIRE_LEN, "DeprecatedScopeSpans"},
+    FIELD(1, LEN, "Resource"),
+    FIELD(2, LEN, "ScopeSpans"),
+    FIELD(3, LEN, "SchemaUrl"),
+    FIELD(OTLP_DEPRECATED_SCOPE_SPANS, LEN, "DeprecatedScopeSpans"),
 };
 static const struct pb_field_info scope_spans_fields[] = {
-    {1, WIRE_LEN, "Scope"},
-    {2, WIRE_LEN, "Spans"},
-    {3, WIRE_LEN, "SchemaUrl"},
+    FIELD(1, LEN, "Scope"),
+    FIELD(2, LEN, "Spans"),
+    FIELD(3, LEN, "SchemaUrl"),
 };
 static const struct pb_field_info resource_fields[] = {
-    {1, WIRE_LEN, "Attributes"},
-    {2, WIRE_VARINT, "DroppedAttributesCount"},
-    {3, WIRE_LEN, "EntityRefs"},
+    FIELD(1, LEN, "Attributes"),
+    FIELD(2, VARINT, "DroppedAttributesCount"),
+    FIELD(3, LEN, "EntityRefs"),
 };
 static const struct pb_field_info scope_fields[] = {
-    {1, WIRE_LEN, "Name"},
-    {2, WIRE_LEN, "Version"},
-    {3, WIRE_LEN, "Attributes"},
-    {4, WIRE_VARINT, "DroppedAttributesCount"},
+    FIELD(1, LEN, "Name"),
+    FIELD(2, LEN, "Version"),
+    FIELD(3, LEN, "Attributes"),
+    FIELD(4, VARINT, "DroppedAttributesCount"),
 };
 static const struct pb_field_info span_fields[] = {
-    {1, WIRE_LEN, "TraceId"},
-    {2, WIRE_LEN, "SpanId"},
-    {3, WIRE_LEN, "TraceState"},
-    {4, WIRE_LEN, "ParentSpanId"},
-    {5, WIRE_LEN, "Name"},
-    {6, WIRE_VARINT, "Kind"},
-    {7, WIRE_FIXED64, "StartTimeUnixNano"},
-    {8, WIRE_FIXED64, "EndTimeUnixNano"},
-    {9, WIRE_LEN, "Attributes"},
-    {10, WIRE_VARINT, "DroppedAttributesCount"},
-    {11, WIRE_LEN, "Events"},
-    {12, WIRE_VARINT, "DroppedEventsCount"},
-    {13, WIRE_LEN, "Links"},
-    {14, WIRE_VARINT, "DroppedLinksCount"},
-    {15, WIRE_LEN, "Status"},
-    {16, WIRE_FIXED32, "Flags"},
+    FIELD(1, LEN, "TraceId"),
+    FIELD(2, LEN, "SpanId"),
+    FIELD(3, LEN, "TraceState"),
+    FIELD(4, LEN, "ParentSpanId"),
+    FIELD(5, LEN, "Name"),
+    FIELD(6, VARINT, "Kind"),
+    FIELD(7, FIXED64, "StartTimeUnixNano"),
+    FIELD(8, FIXED64, "EndTimeUnixNano"),
+    FIELD(9, LEN, "Attributes"),
+    FIELD(10, VARINT, "DroppedAttributesCount"),
+    FIELD(11, LEN, "Events"),
+    FIELD(12, VARINT, "DroppedEventsCount"),
+    FIELD(13, LEN, "Links"),
+    FIELD(14, VARINT, "DroppedLinksCount"),
+    FIELD(15, LEN, "Status"),
+    FIELD(16, FIXED32, "Flags"),
 };
 static const struct pb_field_info event_fields[] = {
-    {1, WIRE_FIXED64, "TimeUnixNano"},
-    {2, WIRE_LEN, "Name"},
-    {3, WIRE_LEN, "Attributes"},
-    {4, WIRE_VARINT, "DroppedAttributesCount"},
+    FIELD(1, FIXED64, "TimeUnixNano"),
+    FIELD(2, LEN, "Name"),
+    FIELD(3, LEN, "Attributes"),
+    FIELD(4, VARINT, "DroppedAttributesCount"),
 };
 static const struct pb_field_info link_fields[] = {
-    {1, WIRE_LEN, "TraceId"},
-    {2, WIRE_LEN, "SpanId"},
-    {3, WIRE_LEN, "TraceState"},
-    {4, WIRE_LEN, "Attributes"},
-    {5, WIRE_VARINT, "DroppedAttributesCount"},
-    {6, WIRE_FIXED32, "Flags"},
+    FIELD(1, LEN, "TraceId"),
+    FIELD(2, LEN, "SpanId"),
+    FIELD(3, LEN, "TraceState"),
+    FIELD(4, LEN, "Attributes"),
+    FIELD(5, VARINT, "DroppedAttributesCount"),
+    FIELD(6, FIXED32, "Flags"),
 };
-static const struct pb_field_info status_fields[] = {{2, WIRE_LEN, "Message"}, {3, WIRE_VARINT, "Code"}};
-static const struct pb_field_info key_value_fields[] = {{1, WIRE_LEN, "Key"}, {2, WIRE_LEN, "Value"}};
+static const struct pb_field_info status_fields[] = {FIELD(2, LEN, "Message"), FIELD(3, VARINT, "Code")};
+static const struct pb_field_info key_value_fields[] = {FIELD(1, LEN, "Key"), FIELD(2, LEN, "Value")};
 static const struct pb_field_info any_value_fields[] = {
-    {1, WIRE_LEN, "StringValue"},     {2, WIRE_VARINT, "BoolValue"}, {3, WIRE_VARINT, "IntValue"},
-    {4, WIRE_FIXED64, "DoubleValue"}, {5, WIRE_LEN, "ArrayValue"},   {6, WIRE_LEN, "KvlistValue"},
-    {7, WIRE_LEN, "BytesValue"},
+    FIELD(1, LEN, "StringValue"),     FIELD(2, VARINT, "BoolValue"), FIELD(3, VARINT, "IntValue"),
+    FIELD(4, FIXED64, "DoubleValue"), FIELD(5, LEN, "ArrayValue"),   FIELD(6, LEN, "KvlistValue"),
+    FIELD(7, LEN, "BytesValue"),
 };
 static const struct pb_field_info entity_ref_fields[] = {
-    {1, WIRE_LEN, "SchemaUrl"},
-    {2, WIRE_LEN, "Type"},
-    {3, WIRE_LEN, "IdKeys"},
-    {4, WIRE_LEN, "DescriptionKeys"},
+    FIELD(1, LEN, "SchemaUrl"),
+    FIELD(2, LEN, "Type"),
+    FIELD(3, LEN, "IdKeys"),
+    FIELD(4, LEN, "DescriptionKeys"),
 };
-static const struct pb_field_info values_fields[] = {{1, WIRE_LEN, "Values"}};
+static const struct pb_field_info values_fields[] = {FIELD(1, LEN, "Values")};
 
 const struct pb_message otlp_messages[OTLP_MESSAGE_COUNT] = {
     [OTLP_REQUEST] = FIELDS("ExportTraceServiceRequest", request_fields),

@@ -17,6 +17,7 @@ struct pb_field_info {
     uint32_t number;
     enum wire_type type;
     const char *name; /* as Go spells it */
+    size_t name_n;
 };
 
 struct pb_message {

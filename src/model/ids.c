@@ -1,18 +1,16 @@
 #include "vivace/model/ids.h"
 
+/* Digit + 1; 0 for what is none. */
+static const uint8_t hex_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
 static int
 hex_digit(uint8_t c)
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
+    return hex_digits[c] - 1;
 }
 
 err
@@ -49,7 +47,7 @@ hex_decode(slice hex, uint8_t *ret, size_t n)
     for (size_t i = 0; i < n; i++) {
         int high = hex_digit(hex.p[2 * i]);
         int low = hex_digit(hex.p[2 * i + 1]);
-        if (high < 0 || low < 0) {
+        if ((high | low) < 0) {
             return false;
         }
         ret[i] = (uint8_t)(high << 4 | low);
