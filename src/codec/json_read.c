@@ -257,8 +257,7 @@ string_unescape(struct json_reader *r, const struct string_scan *s)
         }
         size_t n = utf8_char_bytes(p, (size_t)(end - p));
         if (n == 0) {
-            memcpy(w, UTF8_REPLACEMENT, 3);
-            w += 3;
+            w = utf8_write(w, 0xfffd);
             p++;
         } else {
             memcpy(w, p, n);

@@ -251,7 +251,7 @@ otlp_json_double(struct json_decoder *d, double *ret)
 static err
 id_take(struct json_decoder *d, uint8_t *to, size_t n)
 {
-    slice text;
+    slice text = SL_EMPTY;
     err rc = otlp_json_string(d, &text);
     if (rc != OK) {
         return rc;
@@ -271,7 +271,7 @@ static err
 attr_take(struct json_decoder *d)
 {
     uint32_t number = 1;
-    slice key;
+    slice key = SL_EMPTY;
     err rc = OK;
     struct attr a = {0};
     while (number != 0) {

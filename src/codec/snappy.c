@@ -184,7 +184,7 @@ data_chunk_compress(slice part, struct buf *out)
         MUST(snappy_compress((const char *)part.p, part.n, (char *)data, &n) == SNAPPY_OK);
         type = n < part.n - part.n / 8 ? CHUNK_COMPRESSED : CHUNK_PLAIN;
     }
-    if (type == CHUNK_PLAIN) {
+    if (type == CHUNK_PLAIN && part.n != 0) {
         memcpy(data, part.p, part.n);
         n = part.n;
     }

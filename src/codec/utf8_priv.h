@@ -3,8 +3,6 @@
 
 #include "vivace/base/slice.h"
 
-#define UTF8_REPLACEMENT "\xef\xbf\xbd"
-
 /* Bytes of the character at p (n > 0), or 0 when what stands there is not one. */
 static inline size_t
 utf8_char_bytes(const uint8_t *p, size_t n)
