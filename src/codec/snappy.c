@@ -168,6 +168,7 @@ chunk_head_write(uint8_t *at, uint8_t type, size_t body_bytes, uint32_t crc)
 static err
 data_chunk_compress(slice part, struct buf *out)
 {
+    MUST(part.p != NULL && part.n != 0); /* its caller cuts parts of what is left */
     size_t n = snappy_max_compressed_length(part.n), room;
     err rc = buf_reserve(out, CHUNK_HEAD + CHUNK_CRC + part.n);
     if (rc != OK) {
@@ -184,7 +185,7 @@ data_chunk_compress(slice part, struct buf *out)
         MUST(snappy_compress((const char *)part.p, part.n, (char *)data, &n) == SNAPPY_OK);
         type = n < part.n - part.n / 8 ? CHUNK_COMPRESSED : CHUNK_PLAIN;
     }
-    if (type == CHUNK_PLAIN && part.n != 0) {
+    if (type == CHUNK_PLAIN) {
         memcpy(data, part.p, part.n);
         n = part.n;
     }
