@@ -155,6 +155,9 @@ usual_skip(struct wire_reader *r, uint8_t stop_tag)
 static inline const uint8_t *
 usual_span_attrs(struct span_batch *b, const uint8_t *p, const uint8_t *end, struct span *s)
 {
+    if (b->attr_count == b->attr_cap) {
+        return p; /* the general way makes room */
+    }
     struct attr *first = b->attrs + b->attr_count, *a = first, *room = b->attrs + b->attr_cap;
     struct wire_reader r = {p, end};
     slice body;
