@@ -171,25 +171,26 @@ void
 config_write_docs(struct buf *out)
 {
     (void)buf_append_cstr(
-        out, "# Configuration\n\n"
-             "Written by the program from the table it reads with (`src/config/table_*.c`); do not edit. A "
-             "file of Tempo 2.x or 3.0 works as it is. Keys of parts that are not built yet (README.md, \"What "
-             "works\") are read and checked, and have no effect until those parts exist.\n\n"
-             "- `-config.file=tempo.yaml`; precedence: defaults, then the file, then flags (`-name=value`, "
-             "`--name=value`, `-name value`, booleans bare).\n"
-             "- `-config.expand-env` replaces `${VAR}`, `${VAR:default}` and `${VAR:-default}` in the file "
-             "before it is read; `$${` is a literal `${`.\n"
-             "- An unknown key is a warning with `file:line:column`; a wrong value, a key given twice or "
-             "broken YAML is an error, and the process exits 1. "
-             "`-config.verify` only checks: exit 0 when there is nothing to warn of.\n"
-             "- Durations: `90s`, `1h30m`, `14d`. Numbers: `1_000_000`, `0x10`, `5e9`, also `64MiB` or "
-             "`2GB`. Booleans: `true`, `yes`, `on` and their opposites.\n"
-             "- `GET /status/config` shows what runs (`?mode=diff`: what differs from the defaults).\n"
-             "- Bounds: 4 MiB, 200 000 nodes and 48 levels a file; 32 receivers; 10 000 tenants in the "
-             "per-tenant file.\n"
-             "- `overrides.per_tenant_override_config` names a file `overrides: {<tenant>: {…}}` with the "
-             "keys of `overrides.defaults`. The entry of a tenant, "
-             "else of `*`, replaces the defaults as a whole; it is read again while running.\n\n");
+        out,
+        "# Configuration\n\n"
+        "Written by the program from the table it reads with (`src/config/table_*.c`); do not edit. A "
+        "file of Tempo 2.x or 3.0 works as it is. Keys of parts that are not built yet (README.md, \"What "
+        "works\") are read and checked, and have no effect until those parts exist.\n\n"
+        "- `-config.file=tempo.yaml`; precedence: defaults, then the file, then flags (`-name=value`, "
+        "`--name=value`, `-name value`, booleans bare).\n"
+        "- `-config.expand-env` replaces `${VAR}`, `${VAR:default}` and `${VAR:-default}` in the file "
+        "before it is read; `$${` is a literal `${`.\n"
+        "- An unknown key is a warning with `file:line:column`; a wrong value, a key given twice or "
+        "broken YAML is an error, and the process exits 1. "
+        "`-config.verify` only checks: exit 0 when there is nothing to warn of.\n"
+        "- Durations: `90s`, `1h30m`, `14d`. Numbers: `1_000_000`, `0x10`, `5e9`, also `64MiB` or "
+        "`2GB`. Booleans: `true`, `yes`, `on` and their opposites.\n"
+        "- `GET /status/config` shows what runs (`?mode=diff`: what differs from the defaults).\n"
+        "- Bounds: 4 MiB, 200 000 nodes and 48 levels a file; 32 receivers; 10 000 tenants in the "
+        "per-tenant file.\n"
+        "- `overrides.per_tenant_override_config` names a file `overrides: {<tenant>: {…}}` with the "
+        "keys of `overrides.defaults`. The entry of a tenant, "
+        "else of `*`, replaces the defaults as a whole; it is read again while running.\n\n");
     write_used(out);
     write_receivers(out);
     write_aliases(out);

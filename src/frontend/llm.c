@@ -170,11 +170,11 @@ by_key(const void *x, const void *y)
 static void
 write_attrs(struct json_writer *w, const struct span_batch *b, struct run r, slice without)
 {
-    const struct attr **sorted = mem_alloc((r.n + 1) * sizeof *sorted);
+    const struct attr **sorted = mem_alloc((r.n + 1) * sizeof(const struct attr *));
     for (uint32_t i = 0; i < r.n; i++) {
         sorted[i] = &b->attrs[r.at + i];
     }
-    qsort(sorted, r.n, sizeof *sorted, by_key);
+    qsort(sorted, r.n, sizeof(const struct attr *), by_key);
     json_object_begin(w);
     for (uint32_t i = 0; i < r.n; i++) {
         if (!slice_eq(attr_key(sorted[i]), without)) {

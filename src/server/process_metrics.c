@@ -96,14 +96,14 @@ dropped_log_lines(void *ctx)
     return (double)log_dropped();
 }
 
-/* Metrics that dashboards and alerts of Tempo read and that cannot rise here yet: one process has no ring to be
- * unhealthy in, and nothing is compacted. They exist so that rules evaluate instead of finding no data. */
+/* Metrics that dashboards and alerts of Tempo read and that cannot rise here yet: one process has no ring to
+ * be unhealthy in, and nothing is compacted. They exist so that rules evaluate instead of finding no data. */
 static void
 register_constants(void)
 {
     static const char *const rings[] = {"distributor", "ingester", "live-store"};
-    struct metric *members = metric_gauge("tempo_ring_members", "Members of each ring by state; this process is all there is.",
-                                          "name,state");
+    struct metric *members = metric_gauge(
+        "tempo_ring_members", "Members of each ring by state; this process is all there is.", "name,state");
     for (size_t i = 0; i < sizeof rings / sizeof rings[0]; i++) {
         series_set(metric_series2(members, slice_cstr(rings[i]), SL("ACTIVE")), 1);
         series_set(metric_series2(members, slice_cstr(rings[i]), SL("Unhealthy")), 0);

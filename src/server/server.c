@@ -185,7 +185,8 @@ open_ingester(struct server *s, struct fault *f)
     if (rc == OK) {
         s->ingester = ing;
         if (!c->multitenancy_enabled) { /* dashboards read it before the first span comes */
-            (void)metric_series1(metric_counter("tempo_ingester_traces_created_total", "", "tenant"), SL(TENANT_SINGLE));
+            (void)metric_series1(metric_counter("tempo_ingester_traces_created_total", "", "tenant"),
+                                 SL(TENANT_SINGLE));
         }
     }
     return rc;

@@ -104,7 +104,7 @@ err
 wal_segment_open(struct wal *w, uint64_t seq, struct fault *f, struct wal_segment **ret)
 {
     err rc = OK;
-    uint8_t p[SEGMENT_HEADER_BYTES];
+    uint8_t p[SEGMENT_HEADER_BYTES] = {0};
     size_t size = 0;
     struct wal_segment *s = segment_new(w, seq);
     TRY(file_open(s->path, O_RDWR, f, &s->fd));

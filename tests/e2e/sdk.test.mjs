@@ -1,5 +1,6 @@
 // What an application sends through the OpenTelemetry SDK's three OTLP exporters comes back field by field.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, createTraceState, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter as GrpcExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
@@ -117,7 +118,7 @@ async function send(exporter) {
     ],
   });
   const remote = {
-    traceId: crypto.randomUUID().replaceAll('-', ''),
+    traceId: randomUUID().replaceAll('-', ''),
     spanId: 'b7ad6b7169203331',
     traceFlags: TraceFlags.SAMPLED,
     isRemote: true,

@@ -45,9 +45,19 @@ struct fault {
 const char *err_name(err code);
 
 /* Fill `f` (unless NULL or filled already) and return `code`: `return FAULT(f, ERR_CORRUPT, "…", …);` */
-#define FAULT(f, code, ...) fault_set((f), (code), 0, __FILE__, __LINE__, __VA_ARGS__)
+#define FAULT(f, code, ...)                                                                                  \
+    ({                                                                                                       \
+        const err fault_code_ = (code); /* here, so that compilers and analysers see what is returned */     \
+        (void)fault_set((f), fault_code_, 0, __FILE__, __LINE__, __VA_ARGS__);                               \
+        fault_code_;                                                                                         \
+    })
 /* The same for a failed system call: appends ": <strerror(errno)>" and keeps errno. */
-#define FAULT_OS(f, code, ...) fault_set_os((f), (code), __FILE__, __LINE__, __VA_ARGS__)
+#define FAULT_OS(f, code, ...)                                                                               \
+    ({                                                                                                       \
+        const err fault_code_ = (code);                                                                      \
+        (void)fault_set_os((f), fault_code_, __FILE__, __LINE__, __VA_ARGS__);                               \
+        fault_code_;                                                                                         \
+    })
 
 err fault_set(struct fault *f, err code, int os_errno, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));

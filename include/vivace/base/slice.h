@@ -52,7 +52,7 @@ slice_sub(slice s, size_t from, size_t n)
     if (n > s.n - from) {
         n = s.n - from;
     }
-    return (slice){s.p ? s.p + from : NULL, n};
+    return (slice){from ? s.p + from : s.p, n}; /* NULL + 0 is undefined */
 }
 
 /* memcmp order, shorter first on a tie: < 0, 0, > 0. */

@@ -34,7 +34,7 @@ struct distributor_options {
     void *limits_ctx;
     uint32_t retry_after_s; /* distributor.retry_after_on_resource_exhausted; 0 = no hint */
     struct distributor_log_options log_received, log_discarded;
-    bool count_spans_by_name;       /* distributor.metric_received_spans: one series per tenant, name and service */
+    bool count_spans_by_name; /* distributor.metric_received_spans: one series per tenant, name and service */
     bool count_root_spans_only;
     slice known_tenant; /* its series exist from the start, at 0; empty with multitenancy */
 };

@@ -1,8 +1,7 @@
 /* What a service manager and a container's probe see of the process. */
-#include "test.h"
-
 #include "health.h"
 #include "server.h"
+#include "test.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
