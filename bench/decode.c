@@ -1,11 +1,14 @@
-/* bench_decode: how fast OTLP bodies become span batches, with `zstd -1` over the same bytes as the yardstick
- * of the machine and the moment. Every figure is a median over the whole corpus. */
+/* bench_decode: how fast OTLP, Zipkin and Jaeger bodies become span batches, with `zstd -1` over the same
+ * bytes as the yardstick of the machine and the moment. Every figure is a median over the whole corpus. */
 #include "args.h"
 #include "corpus.h"
 #include "otlp_json.h"
 #include "result.h"
+#include "translate.h"
 
+#include "vivace/codec/jaeger.h"
 #include "vivace/codec/otlp.h"
+#include "vivace/codec/zipkin.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +64,55 @@ json_bodies(struct bodies *b, const struct bodies *proto)
     }
     b->spans = proto->spans;
     blob_free(&text);
+}
+
+static void
+body_done(void *ctx, slice body)
+{
+    bodies_add(ctx, body.p, body.n);
+}
+
+/* The same spans as Zipkin's and Jaeger's clients send them. */
+static void
+other_bodies(struct bodies *zipkin, struct bodies *binary, struct bodies *compact, const struct bodies *proto)
+{
+    struct span_batch batch;
+    struct buf text;
+    span_batch_init(&batch, 0);
+    buf_init(&text, (size_t)1 << 30);
+    for (size_t i = 0; i < proto->count; i++) {
+        span_batch_reset(&batch);
+        if (otlp_decode(body_of(proto, i), &batch, NULL) != OK) {
+            die("body %zu of the corpus is not OTLP", i);
+        }
+        buf_clear(&text);
+        zipkin_json_from(&text, &batch);
+        bodies_add(zipkin, text.p, text.n);
+        jaeger_thrift_from(&text, &batch, false, body_done, binary);
+        jaeger_thrift_from(&text, &batch, true, body_done, compact);
+    }
+    zipkin->spans = binary->spans = compact->spans = proto->spans;
+    buf_fini(&text);
+    span_batch_fini(&batch);
+}
+
+static err
+decode_zipkin(slice body, struct span_batch *out, struct fault *f)
+{
+    static const struct zipkin_options o = {0};
+    return zipkin_decode(body, ZIPKIN_V2_JSON, &o, out, f);
+}
+
+static err
+decode_thrift_binary(slice body, struct span_batch *out, struct fault *f)
+{
+    return jaeger_thrift_decode(body, JAEGER_THRIFT_BINARY, out, f);
+}
+
+static err
+decode_thrift_compact(slice body, struct span_batch *out, struct fault *f)
+{
+    return jaeger_thrift_decode(body, JAEGER_THRIFT_COMPACT, out, f);
 }
 
 typedef err decode_fn(slice body, struct span_batch *out, struct fault *f);
@@ -134,44 +186,56 @@ main(int argc, char **argv)
         {"--result", "file for the JSON result, - = standard output", .text = &path},
         {0},
     };
-    args_parse(argc, argv, "bench_decode: decode OTLP and compare with zstd -1", list);
+    args_parse(argc, argv, "bench_decode: decode OTLP, Zipkin and Jaeger, and compare with zstd -1", list);
     size_t n = runs < 1 ? 1 : (size_t)runs;
-    struct bodies proto = {0}, json = {0};
+    enum { PROTO, JSON, ZIPKIN, THRIFT_BINARY, THRIFT_COMPACT, FORM_COUNT };
+    static const struct {
+        const char *name;
+        decode_fn *decode;
+    } forms[FORM_COUNT] = {{"otlp_protobuf", otlp_decode},
+                           {"otlp_json", otlp_json_decode},
+                           {"zipkin_json", decode_zipkin},
+                           {"jaeger_thrift_binary", decode_thrift_binary},
+                           {"jaeger_thrift_compact", decode_thrift_compact}};
+    struct bodies bodies[FORM_COUNT] = {0}, *proto = &bodies[PROTO];
     struct span_batch batch;
     span_batch_init(&batch, 0);
-    protobuf_bodies(&proto, (uint64_t)spans, (uint64_t)seed);
-    json_bodies(&json, &proto);
-    uint64_t *times[3];
-    for (int i = 0; i < 3; i++) {
+    protobuf_bodies(proto, (uint64_t)spans, (uint64_t)seed);
+    json_bodies(&bodies[JSON], proto);
+    other_bodies(&bodies[ZIPKIN], &bodies[THRIFT_BINARY], &bodies[THRIFT_COMPACT], proto);
+    uint64_t *times[FORM_COUNT + 1];
+    for (int i = 0; i <= FORM_COUNT; i++) {
         times[i] = xalloc(n * sizeof *times[i]);
     }
-    size_t cap = ZSTD_compressBound(proto.bytes.n), packed = 0;
+    size_t cap = ZSTD_compressBound(proto->bytes.n), packed = 0;
     uint8_t *room = xalloc(cap);
     ZSTD_CCtx *z = ZSTD_createCCtx();
     for (size_t i = 0; i < n; i++) { /* interleaved, so that a slow moment hits all alike */
-        times[0][i] = decode_pass(&proto, otlp_decode, &batch);
-        times[1][i] = decode_pass(&json, otlp_json_decode, &batch);
-        times[2][i] = zstd_pass(&proto, z, room, cap, &packed);
+        for (int form = 0; form < FORM_COUNT; form++) {
+            times[form][i] = decode_pass(&bodies[form], forms[form].decode, &batch);
+        }
+        times[FORM_COUNT][i] = zstd_pass(proto, z, room, cap, &packed);
     }
     struct result out = {0};
-    double decode_ns = median(times[0], n), zstd_ns = median(times[2], n);
+    double decode_ns = median(times[PROTO], n), zstd_ns = median(times[FORM_COUNT], n);
     result_num(&out, "runs", (double)n);
-    result_num(&out, "spans", (double)proto.spans);
-    report(&out, "otlp_protobuf", &proto, decode_ns);
-    report(&out, "otlp_json", &json, median(times[1], n));
-    report(&out, "zstd1", &proto, zstd_ns);
-    result_num(&out, "zstd1_ratio", (double)proto.bytes.n / (double)packed);
+    result_num(&out, "spans", (double)proto->spans);
+    for (int form = 0; form < FORM_COUNT; form++) {
+        report(&out, forms[form].name, &bodies[form], median(times[form], n));
+    }
+    report(&out, "zstd1", proto, zstd_ns);
+    result_num(&out, "zstd1_ratio", (double)proto->bytes.n / (double)packed);
     result_num(&out, "otlp_protobuf_speed_ratio_to_zstd1", zstd_ns / decode_ns);
     result_write(&out, path);
     ZSTD_freeCCtx(z);
     span_batch_fini(&batch);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i <= FORM_COUNT; i++) {
         free(times[i]);
     }
     free(room);
-    blob_free(&proto.bytes);
-    blob_free(&json.bytes);
-    free(proto.at);
-    free(json.at);
+    for (int form = 0; form < FORM_COUNT; form++) {
+        blob_free(&bodies[form].bytes);
+        free(bodies[form].at);
+    }
     return 0;
 }

@@ -2,7 +2,10 @@
 #include "utf8_priv.h"
 #include "wire_priv.h"
 
-#include "vivace/codec/json.h"
+#include "vivace/base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -458,4 +461,39 @@ json_skip(struct json_reader *r)
         }
     } while (r->depth != depth);
     return true;
+}
+
+/* --- for decoders -----------------------------------------------------------------------------------------
+ */
+
+bool
+json_is_number(slice text)
+{
+    struct json_reader r;
+    json_reader_init(&r, text, NULL);
+    return json_next(&r) == JSON_NUMBER && r.at == text.n;
+}
+
+double
+json_number_value(slice text)
+{
+    char small[64], *copy = small;
+    if (text.n < sizeof small) {
+        (void)snprintf(small, sizeof small, "%.*s", SL_FMT(text));
+    } else {
+        copy = mem_strndup(text.p, text.n);
+    }
+    double v = strtod(copy, NULL);
+    if (copy != small) {
+        mem_free(copy);
+    }
+    return v;
+}
+
+bool
+json_is_at_end(const struct json_reader *r)
+{
+    struct json_reader at = *r;
+    skip_space(&at);
+    return at.at == at.in.n;
 }

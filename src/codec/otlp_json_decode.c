@@ -3,11 +3,7 @@
 #include "json_priv.h"
 #include "otlp_json_priv.h"
 
-#include "vivace/base/mem.h"
 #include "vivace/codec/otlp.h"
-
-#include <errno.h>
-#include <stdlib.h>
 
 #define NAME_MAX_BYTES 40
 
@@ -209,15 +205,6 @@ enum_take(struct json_decoder *d, const char *const *names, int32_t *ret)
     return OK;
 }
 
-/* JSON's number grammar, so that strtod sees no hex, blank or word. */
-static bool
-is_number(slice text)
-{
-    struct json_reader r;
-    json_reader_init(&r, text, NULL);
-    return json_next(&r) == JSON_NUMBER && r.at == text.n;
-}
-
 err
 otlp_json_double(struct json_decoder *d, double *ret)
 {
@@ -233,15 +220,11 @@ otlp_json_double(struct json_decoder *d, double *ret)
             return OK;
         }
     }
-    if ((e != JSON_NUMBER && e != JSON_STRING) || !is_number(text)) {
+    if ((e != JSON_NUMBER && e != JSON_STRING) || !json_is_number(text)) {
         return otlp_json_fail(d, "a number is wanted");
     }
-    char *copy = mem_strndup(text.p, text.n);
-    errno = 0;
-    double v = strtod(copy, NULL);
-    bool over = errno == ERANGE && (v > 1 || v < -1); /* below the smallest is zero, not an error */
-    mem_free(copy);
-    if (over) {
+    double v = json_number_value(text);
+    if (__builtin_isinf(v)) {
         return otlp_json_fail(d, "a number is out of range");
     }
     *ret = v;

@@ -121,3 +121,22 @@ pb_fault(struct fault *f, const struct pb_message *m, struct wire_reader r)
     }
     return FAULT(f, ERR_INVALID, "%s", text != NULL ? text : text_eof);
 }
+
+bool
+pb_next_known(struct wire_reader *r, const struct pb_message *m, struct pb_field *field, struct fault *f,
+              err *rc)
+{
+    while (r->p < r->end) {
+        struct wire_reader at = *r;
+        bool ok = pb_next(r, field);
+        const struct pb_field_info *known = ok ? field_find(m, field->tag >> 3) : NULL;
+        if (known != NULL && (uint64_t)known->type == (field->tag & 7)) {
+            return true;
+        }
+        if (!ok || known != NULL) {
+            *rc = pb_fault(f, m, at);
+            return false;
+        }
+    }
+    return false;
+}

@@ -26,6 +26,16 @@ struct pb_message {
     size_t field_count;
 };
 
+/* A field by its number, the end of its WIRE_ type and its name; a message with a static array of fields. */
+#define PB_FIELD(number, type, name)                                                                         \
+    {                                                                                                        \
+        number, WIRE_##type, name, sizeof(name) - 1                                                          \
+    }
+#define PB_FIELDS(message_name, array)                                                                       \
+    {                                                                                                        \
+        message_name, array, sizeof(array) / sizeof((array)[0])                                              \
+    }
+
 struct pb_field {
     uint64_t tag;
     uint64_t v;  /* VARINT, FIXED64, FIXED32 */
@@ -85,6 +95,11 @@ pb_next(struct wire_reader *r, struct pb_field *f)
     r->p = at.p;
     return true;
 }
+
+/* The next field of `m`, skipping those it does not have: false at the end of the message, or at an error,
+ * and then *rc says which. For messages that are not hot. */
+bool pb_next_known(struct wire_reader *r, const struct pb_message *m, struct pb_field *field, struct fault *f,
+                   err *rc);
 
 /* For a tag the caller's switch does not know: a new field, or a known one of the wrong type? */
 static inline bool

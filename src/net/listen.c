@@ -95,17 +95,23 @@ choose_address(const struct addrinfo *all, int family)
     return all;
 }
 
+static bool
+is_udp(const struct place *at)
+{
+    return strncmp(at->network, "udp", 3) == 0;
+}
+
+/* TCP and UDP alike. */
 static err
-place_tcp(slice address, struct fault *f, struct place *at)
+place_ip(slice address, struct fault *f, struct place *at)
 {
     char host[256] = "", port[32] = "";
     err rc = split_address(address, f, host, port);
     if (rc != OK) {
         return rc;
     }
-    int family = strcmp(at->network, "tcp4") == 0   ? AF_INET
-                 : strcmp(at->network, "tcp6") == 0 ? AF_INET6
-                                                    : AF_UNSPEC;
+    char version = at->network[3];
+    int family = version == '4' ? AF_INET : version == '6' ? AF_INET6 : AF_UNSPEC;
     bool any = is_wildcard(host);
     if (any && family == AF_UNSPEC) {
         family = host_has_ipv6() ? AF_INET6 : AF_INET;
@@ -182,12 +188,16 @@ set_options(int fd, const struct place *at, bool reuse_port)
     if (at->sa.ss_family == AF_UNIX) {
         return OK;
     }
-    int bad = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (reuse_port) {
-        bad |= setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    }
+    int bad = 0;
     if (at->sa.ss_family == AF_INET6) {
         bad |= setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, at->dual ? &off : &on, sizeof on);
+    }
+    if (is_udp(at)) {
+        return bad ? ERR_IO : OK; /* here SO_REUSEADDR would let a second process in */
+    }
+    bad |= setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (reuse_port) {
+        bad |= setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     }
     /* Accepted sockets inherit these. */
     bad |= setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -201,7 +211,8 @@ set_options(int fd, const struct place *at, bool reuse_port)
 static err
 open_one(const struct place *at, bool reuse_port, bool listening, struct fault *f, int *ret)
 {
-    int fd = socket(at->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int type = is_udp(at) ? SOCK_DGRAM : SOCK_STREAM;
+    int fd = socket(at->sa.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return listen_fault(f, at, "socket", errno);
     }
@@ -233,7 +244,7 @@ place_port(struct place *at)
 }
 
 static err
-open_tcp(struct place *at, size_t count, struct fault *f, int *fds, int *ret_port)
+open_ip(struct place *at, size_t count, struct fault *f, int *fds, int *ret_port)
 {
     err rc = OK;
     bool share = count > 1;
@@ -247,7 +258,7 @@ open_tcp(struct place *at, size_t count, struct fault *f, int *fds, int *ret_por
         (void)close(probe);
     }
     for (size_t i = 0; i < count && rc == OK; i++) {
-        rc = open_one(at, share, true, f, &fds[i]);
+        rc = open_one(at, share, !is_udp(at), f, &fds[i]);
         if (rc == OK && i == 0) {
             struct place bound = *at;
             socklen_t n = sizeof bound.sa;
@@ -287,7 +298,7 @@ listen_open(const char *network, const char *address, size_t count, struct fault
         return FAULT(f, ERR_INVALID, "listen %s: unknown network", at.network);
     }
     slice addr = slice_cstr(address);
-    err rc = is_unix ? place_unix(addr, f, &at) : place_tcp(addr, f, &at);
+    err rc = is_unix ? place_unix(addr, f, &at) : place_ip(addr, f, &at);
     if (rc != OK) {
         return rc;
     }
@@ -295,7 +306,7 @@ listen_open(const char *network, const char *address, size_t count, struct fault
         ret_fds[i] = -1;
     }
     int port = 0;
-    rc = is_unix ? open_unix(&at, count, f, ret_fds) : open_tcp(&at, count, f, ret_fds, &port);
+    rc = is_unix ? open_unix(&at, count, f, ret_fds) : open_ip(&at, count, f, ret_fds, &port);
     if (rc != OK) {
         for (size_t i = 0; i < count; i++) {
             if (ret_fds[i] >= 0) {
@@ -306,6 +317,26 @@ listen_open(const char *network, const char *address, size_t count, struct fault
     }
     *ret_port = port;
     return OK;
+}
+
+err
+listen_open_udp(const char *network, const char *address, struct fault *f, int *ret_fd, int *ret_port)
+{
+    struct place at = {.network = network};
+    if (strcmp(network, "udp") != 0 && strcmp(network, "udp4") != 0 && strcmp(network, "udp6") != 0) {
+        return FAULT(f, ERR_INVALID, "listen %s: unknown network", network);
+    }
+    int fd = -1;
+    err rc = place_ip(slice_cstr(address), f, &at);
+    if (rc == OK) {
+        rc = open_ip(&at, 1, f, &fd, ret_port);
+    }
+    if (rc == OK) {
+        *ret_fd = fd;
+    } else if (fd >= 0) {
+        (void)close(fd);
+    }
+    return rc;
 }
 
 void

@@ -13,5 +13,8 @@
  * 0.0.0.0:4317: bind: address already in use". */
 CHECKED err listen_open(const char *network, const char *address, size_t count, struct fault *f, int *ret_fds,
                         int *ret_port);
+/* Bind one non-blocking UDP socket: "udp", "udp4", "udp6". Addresses, port 0 and errors as above. */
+CHECKED err listen_open_udp(const char *network, const char *address, struct fault *f, int *ret_fd,
+                            int *ret_port);
 /* "127.0.0.1:52114", "[::1]:52114" (IPv4-mapped addresses as IPv4), "unix". */
 void listen_peer_name(const struct sockaddr_storage *sa, char *ret, size_t ret_bytes);

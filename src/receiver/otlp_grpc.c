@@ -1,113 +1,23 @@
 /* OTLP over gRPC: TraceService/Export (receivers.md section 3). */
-#include "receiver_priv.h"
-#include "rpc_status.h"
+#include "grpc_ingest.h"
 
-#include "vivace/base/mem.h"
 #include "vivace/codec/otlp.h"
 
-#include <stdio.h>
-
-#define DETAILS_MAX ((size_t)2 << 10)
-
-struct grpc_job {
-    struct pool_job job;
-    struct receiver *rx;
-    struct grpc_call *call;
+static const struct grpc_protocol protocol = {
+    .receiver = SL("otlp/otlp_receiver"),
+    .decode = otlp_decode,
+    .reply = SL("\x0a\x00"), /* an empty partial_success is present, as Tempo writes it */
+    .is_otlp_wire = true,
+    .denied = GRPC_UNAVAILABLE,
 };
 
-/* Take care of a push that failed: status, text, and google.rpc.Status with RetryInfo when there is one. */
 static void
-finish_failed(struct grpc_call *c, const struct push_outcome *out)
+export_spans(void *ctx, struct grpc_call *c)
 {
-    enum grpc_status status = (enum grpc_status)rpc_status_of(out->rc);
-    slice text = slice_cstr(out->fault.msg);
-    struct buf details;
-    buf_init(&details, DETAILS_MAX);
-    if (out->retry_after_s) {
-        rpc_status_encode(&details, (int)status, text, out->retry_after_s);
-    }
-    grpc_finish_later(c, status, text, buf_slice(&details));
-    buf_fini(&details);
+    grpc_ingest_run(ctx, c, &protocol);
 }
 
-static void
-finish_undecodable(struct grpc_call *c, const struct fault *f)
-{
-    char text[FAULT_MSG_MAX + 64];
-    int n = snprintf(text, sizeof text, "grpc: error unmarshalling request: %s", f->msg);
-    grpc_finish_later(c, GRPC_INTERNAL, slice_of(text, (size_t)n), SL_EMPTY);
-}
-
-/* True when the batch was decoded; the call is finished otherwise. */
-static bool
-decode(struct grpc_job *j, slice body, struct span_batch *batch)
-{
-    struct push_outcome out = {0};
-    if (decode_reserve(j->rx->all, body.n, &out) != OK) {
-        finish_failed(j->call, &out);
-        return false;
-    }
-    if (otlp_decode(body, batch, &out.fault) != OK) {
-        decode_release(j->rx->all, body.n);
-        finish_undecodable(j->call, &out.fault);
-        return false;
-    }
-    return true;
-}
-
-static void
-export_message(struct grpc_job *j, slice body, struct span_batch *batch)
-{
-    struct receivers *all = j->rx->all;
-    struct push_outcome out = {0};
-    struct push_source from = {.receiver = SL("otlp/otlp_receiver"), .transport = SL("grpc")};
-    if (!decode(j, body, batch)) {
-        return;
-    }
-    push_source_tenant(&from, j->call->request);
-    push_batch(all, &from, batch, body, &out);
-    decode_release(all, body.n);
-    if (out.rc == OK) {
-        /* An empty partial_success is present, as Tempo writes it. */
-        grpc_reply_later(j->call, bytes_copy(SL("\x0a\x00")));
-    } else {
-        finish_failed(j->call, &out);
-    }
-}
-
-static void
-run_job(struct pool_job *job)
-{
-    struct grpc_job *j = (struct grpc_job *)job;
-    struct receivers *all = j->rx->all;
-    struct fault f = {0};
-    struct bytes *message = NULL;
-    err rc = grpc_call_message(j->call, &f, &message);
-    if (rc != OK) {
-        grpc_refuse_later(j->call, rc, &f);
-    } else {
-        struct scratch *s = scratch_get(&all->scratch, 0);
-        scratch_bound_batch(s, bytes_slice(message).n);
-        export_message(j, bytes_slice(message), &s->batch);
-        scratch_put(&all->scratch, s);
-    }
-    mem_free(j);
-}
-
-static void export(void *ctx, struct grpc_call *c)
-{
-    struct receiver *rx = ctx;
-    struct grpc_job *j = mem_new(struct grpc_job);
-    *j = (struct grpc_job){.job = {.run = run_job}, .rx = rx, .call = c};
-    if (pool_submit(rx->all->o.pool, &j->job) != OK) {
-        struct push_outcome out = {0};
-        push_refused_by_pool(&out);
-        finish_failed(c, &out);
-        mem_free(j);
-    }
-}
-
-static const struct grpc_method methods[] = {{"Export", export}};
+static const struct grpc_method methods[] = {{"Export", export_spans}};
 
 const struct grpc_service otlp_grpc_service = {
     .name = "opentelemetry.proto.collector.trace.v1.TraceService",

@@ -8,11 +8,27 @@
 #define GRPC_MESSAGE_DEFAULT ((size_t)4 << 20) /* when max_recv_msg_size_mib is 0 */
 
 static const struct grpc_service *const otlp_grpc_services[] = {&otlp_grpc_service, NULL};
+static const struct grpc_service *const jaeger_grpc_services[] = {&jaeger_grpc_service, NULL};
 
-static bool
-is_grpc(const struct receiver *rx)
+/* What serves each kind: gRPC services, an HTTP handler, or neither, which is UDP. */
+static const struct kind {
+    const char *name; /* the listener's, in metrics */
+    const struct grpc_service *const *grpc;
+    http_handler http;
+} kinds[RECEIVER_KIND_COUNT] = {
+    [RECEIVER_OTLP_GRPC] = {"otlp_grpc", .grpc = otlp_grpc_services},
+    [RECEIVER_OTLP_HTTP] = {"otlp_http", .http = otlp_http_handle},
+    [RECEIVER_ZIPKIN] = {"zipkin", .http = zipkin_handle},
+    [RECEIVER_JAEGER_GRPC] = {"jaeger_grpc", .grpc = jaeger_grpc_services},
+    [RECEIVER_JAEGER_THRIFT_HTTP] = {"jaeger_thrift_http", .http = jaeger_http_handle},
+    [RECEIVER_JAEGER_THRIFT_COMPACT] = {.name = "jaeger_thrift_compact"},
+    [RECEIVER_JAEGER_THRIFT_BINARY] = {.name = "jaeger_thrift_binary"},
+};
+
+static const struct kind *
+kind_of(const struct receiver *rx)
 {
-    return rx->config->kind == RECEIVER_OTLP_GRPC;
+    return &kinds[rx->config->kind];
 }
 
 static uint64_t
@@ -24,9 +40,7 @@ ms_of(int64_t ns)
 static void
 fill_grpc(const struct config_receiver *c, struct http_listener_options *o)
 {
-    o->name = "otlp_grpc";
     o->allow_h2c = true;
-    o->grpc = otlp_grpc_services;
     o->grpc_message_max =
         c->max_recv_msg_size_mib ? (size_t)c->max_recv_msg_size_mib << 20 : GRPC_MESSAGE_DEFAULT;
     o->limits.body_max = o->grpc_message_max;
@@ -46,10 +60,8 @@ fill_grpc(const struct config_receiver *c, struct http_listener_options *o)
 static void
 fill_http(const struct config_receiver *c, struct http_listener_options *o)
 {
-    o->name = "otlp_http";
     o->allow_http1 = true;
     o->keep_alive = c->keep_alives_enabled;
-    o->handler = otlp_http_handle;
     o->limits.body_max = (size_t)c->max_request_body_size;
     if (c->read_header_timeout_ns > 0) {
         o->limits.header_timeout_ms = ms_of(c->read_header_timeout_ns);
@@ -64,10 +76,15 @@ fill_http(const struct config_receiver *c, struct http_listener_options *o)
 }
 
 static err
-receiver_listen(struct receiver *rx, struct fault *f)
+http_receiver_listen(struct receiver *rx, struct fault *f)
 {
     const struct receivers_options *all = &rx->all->o;
+    const struct kind *kind = kind_of(rx);
+    bool is_grpc = kind->grpc != NULL;
     struct http_listener_options o = {
+        .name = kind->name,
+        .grpc = kind->grpc,
+        .handler = kind->http,
         .network = rx->config->transport,
         .address = rx->config->endpoint,
         .loops = all->loops,
@@ -78,26 +95,34 @@ receiver_listen(struct receiver *rx, struct fault *f)
     };
     err rc = OK;
     struct tls_config_options tls = {
-        .tls = &rx->config->tls, .min_version = "", .cipher_suites = "", .h2 = true, .http1 = !is_grpc(rx)};
+        .tls = &rx->config->tls, .min_version = "", .cipher_suites = "", .h2 = true, .http1 = !is_grpc};
     http_limits_default(&o.limits);
     TRY(tls_context_from_config(&tls, f, &rx->tls));
     o.tls = rx->tls;
-    if (is_grpc(rx)) {
+    if (is_grpc) {
         fill_grpc(rx->config, &o);
     } else {
         fill_http(rx->config, &o);
     }
     TRY(http_listen(&o, f, &rx->listener));
-    LOG_I(is_grpc(rx) ? "Starting GRPC server" : "Starting HTTP server",
-          LOG_CSTR("component", rx->config->name), LOG_CSTR("endpoint", rx->config->endpoint));
+    LOG_I(is_grpc ? "Starting GRPC server" : "Starting HTTP server", LOG_CSTR("component", rx->config->name),
+          LOG_CSTR("endpoint", rx->config->endpoint));
 out:
     return rc;
 }
 
-static bool
-is_built(const struct config_receiver *c)
+static err
+receiver_listen(struct receiver *rx, struct fault *f)
 {
-    return c->kind == RECEIVER_OTLP_GRPC || c->kind == RECEIVER_OTLP_HTTP;
+    if (kind_of(rx)->grpc != NULL || kind_of(rx)->http != NULL) {
+        return http_receiver_listen(rx, f);
+    }
+    err rc = jaeger_udp_open(rx, f, &rx->udp);
+    if (rc == OK) {
+        LOG_I("Starting UDP server", LOG_CSTR("component", rx->config->name),
+              LOG_CSTR("endpoint", rx->config->endpoint));
+    }
+    return rc;
 }
 
 err
@@ -111,11 +136,6 @@ receivers_start(const struct receivers_options *o, struct fault *f, struct recei
     scratch_pool_init(&r->scratch, (size_t)pool_threads(o->pool));
     for (size_t i = 0; i < config->n; i++) {
         const struct config_receiver *c = &config->v[i];
-        if (!is_built(c)) {
-            LOG_W("this receiver is not built yet and does not listen", LOG_CSTR("receiver", c->name),
-                  LOG_CSTR("protocol", config_receiver_protocol(c->kind)), LOG_CSTR("endpoint", c->endpoint));
-            continue;
-        }
         struct receiver *rx = &r->list[r->count++];
         rx->all = r;
         rx->config = c;
@@ -142,6 +162,7 @@ receivers_drain(struct receivers *r)
         if (r->list[i].listener) {
             http_listener_drain(r->list[i].listener);
         }
+        jaeger_udp_close(r->list[i].udp);
     }
 }
 
@@ -166,6 +187,7 @@ receivers_destroy(struct receivers *r)
     }
     for (size_t i = 0; i < r->count; i++) {
         tls_context_destroy(r->list[i].tls);
+        jaeger_udp_destroy(r->list[i].udp);
     }
     scratch_pool_fini(&r->scratch);
     mem_free(r->list);
@@ -193,5 +215,6 @@ receivers_count(const struct receivers *r)
 int
 receivers_port(const struct receivers *r, size_t i)
 {
-    return r->list[i].listener ? http_listener_port(r->list[i].listener) : 0;
+    const struct receiver *rx = &r->list[i];
+    return rx->udp ? jaeger_udp_port(rx->udp) : rx->listener ? http_listener_port(rx->listener) : 0;
 }

@@ -12,14 +12,15 @@
 struct tls_context;
 
 struct receivers;
+struct jaeger_udp;
 
 /* One port. */
 struct receiver {
     struct receivers *all;
     const struct config_receiver *config;
     struct tls_context *tls;
-    struct http_listener *listener;
-    slice transport_label; /* "grpc", "http" */
+    struct http_listener *listener; /* gRPC and HTTP kinds */
+    struct jaeger_udp *udp;         /* UDP kinds */
 };
 
 struct receivers {
@@ -34,6 +35,7 @@ struct push_outcome {
     err rc;
     struct fault fault;
     uint32_t retry_after_s;
+    bool decoded; /* the body was understood: what failed came after */
 };
 
 /* Where the spans of a request came from. */
@@ -55,7 +57,16 @@ void push_refused_by_pool(struct push_outcome *out);
 /* X-Scope-OrgID of a request. */
 void push_source_tenant(struct push_source *from, const struct http_request *r);
 
-/* otlp_http.c */
-void otlp_http_handle(void *ctx, struct http_request *r); /* ctx: struct receiver */
-/* otlp_grpc.c; ctx of its methods: struct receiver */
-extern const struct grpc_service otlp_grpc_service;
+/* A receiver's handler or service; its ctx is the struct receiver. */
+void otlp_http_handle(void *ctx, struct http_request *r);
+void zipkin_handle(void *ctx, struct http_request *r);
+void jaeger_http_handle(void *ctx, struct http_request *r);
+extern const struct grpc_service otlp_grpc_service, jaeger_grpc_service;
+
+/* jaeger_udp.c */
+CHECKED err jaeger_udp_open(struct receiver *rx, struct fault *f, struct jaeger_udp **ret);
+int jaeger_udp_port(const struct jaeger_udp *u);
+/* No datagram is taken after this; those on the way to workers still run. NULL is fine. */
+void jaeger_udp_close(struct jaeger_udp *u);
+/* After close and the end of the worker pool. NULL is fine. */
+void jaeger_udp_destroy(struct jaeger_udp *u);

@@ -102,3 +102,14 @@ rpc_status_to_http(int code)
         return 500;
     }
 }
+
+const char *
+rpc_status_name(int code)
+{
+    static const char *const names[] = {
+        "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+        "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+        "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+        "DataLoss", "Unauthenticated"};
+    return code >= 0 && (size_t)code < sizeof names / sizeof names[0] ? names[code] : "Unknown";
+}

@@ -9,3 +9,5 @@ void rpc_status_write_json(struct buf *out, int code, slice message, uint32_t re
 /* The gRPC status a push result has on the wire, and the HTTP status of OTLP/HTTP (receivers.md 3.4, 4.1). */
 int rpc_status_of(err rc);
 int rpc_status_to_http(int code);
+/* As Go's codes spell it: "InvalidArgument". */
+const char *rpc_status_name(int code);
