@@ -127,30 +127,28 @@ v2_spans_are_sorted_by_service_and_library(void **state)
     "{\"traceId\":\"1\",\"id\":\"" id "\",\"timestamp\":1,\"localEndpoint\":{\"serviceName\":\"" service     \
     "\"},\"tags\":{" tags "}}"
     check(
-        SL(
-            "[" SPAN("1", "b", "\"host.id\":\"late\"") "," SPAN("2", "a", "\"otel.library.name\":\"z\",\"os.type\":\"lost\"") "," SPAN(
-                "3", "b",
-                "\"otel.library.name\":\"l\",\"otel.library.version\":\"9\"") "," SPAN("4", "a",
-                                                                                       "\"k8s.pod.name\":"
-                                                                                       "\"p\",\"service."
-                                                                                       "name\":\"own\","
-                                                                                       "\"otel.library."
-                                                                                       "version\":\"no "
-                                                                                       "name\"") "," SPAN("5",
-                                                                                                          "",
-                                                                                                          "\""
-                                                                                                          "ho"
-                                                                                                          "st"
-                                                                                                          ".i"
-                                                                                                          "d"
-                                                                                                          "\""
-                                                                                                          ":"
-                                                                                                          "\""
-                                                                                                          "lo"
-                                                                                                          "st"
-                                                                                                          "\"") "," SPAN("6",
-                                                                                                                         "a",
-                                                                                                                         "\"otlp.service.name.source\":\"ignored\"") "]"),
+        SL("[" SPAN("1", "b", "\"host.id\":\"late\"") "," SPAN("2", "a", "\"otel.library.name\":\"z\",\"os.type\":\"lost\"") "," SPAN(
+            "3", "b",
+            "\"otel.library.name\":\"l\",\"otel.library.version\":\"9\"") "," SPAN("4", "a",
+                                                                                   "\"k8s.pod.name\":"
+                                                                                   "\"p\",\"service."
+                                                                                   "name\":\"own\","
+                                                                                   "\"otel.library."
+                                                                                   "version\":\"no "
+                                                                                   "name\"") "," SPAN("5", "",
+                                                                                                      "\""
+                                                                                                      "ho"
+                                                                                                      "st"
+                                                                                                      ".i"
+                                                                                                      "d"
+                                                                                                      "\""
+                                                                                                      ":"
+                                                                                                      "\""
+                                                                                                      "lo"
+                                                                                                      "st"
+                                                                                                      "\"") "," SPAN("6",
+                                                                                                                     "a",
+                                                                                                                     "\"otlp.service.name.source\":\"ignored\"") "]"),
         ZIPKIN_V2_JSON, &plain,
         "resource {} scope '' ''\n"
         "span 01/05<00 '' kind=0 [1000,1000] status=0'' state='' {}\n"
@@ -333,40 +331,101 @@ v1_services_times_and_status_have_fallbacks(void **state)
 {
     (void)state;
 #define V1(id, rest) "{\"traceId\":\"0000000000000001\",\"id\":\"000000000000000" id "\"," rest "}"
-    check(SL("[" V1("1", "\"annotations\":[{\"timestamp\":4,\"value\":\"mr\"},{\"timestamp\":2,\"value\":"
-                         "\"x\"}]") "," V1(
-              "2",
-              "\"binaryAnnotations\":[{\"key\":\"lc\",\"value\":\"comp\"},{\"key\":\"error\",\"value\":"
-              "\"no\"},{\"key\":"
-              "\"otel.status_description\",\"value\":\"why\"}]") "," V1("3",
-                                                                        "\"timestamp\":1,\"annotations\":[{"
-                                                                        "\"timestamp\":4,\"value\":\"ms\"}],"
-                                                                        "\"binaryAnnotations\":[{\"key\":"
-                                                                        "\"census.status_code\",\"value\":"
-                                                                        "\"0\"},{\"key\":\"error\",\"value\":"
-                                                                        "\"\"}]") "," V1("4",
-                                                                                         "\"timestamp\":1,"
-                                                                                         "\"binaryAnnotations"
-                                                                                         "\":[{\"key\":"
-                                                                                         "\"otel.status_"
-                                                                                         "code\",\"value\":"
-                                                                                         "\"1\",\"endpoint\":"
-                                                                                         "{"
-                                                                                         "\"serviceName\":"
-                                                                                         "\"bin\"}},{\"key\":"
-                                                                                         "\"http.status_"
-                                                                                         "code\",\"value\":"
-                                                                                         "\"500\"}]") "]"),
-          ZIPKIN_V1_JSON, &plain,
-          "resource {service.name='unknown-service'} scope '' ''\n"
-          "span 01/01<00 '' kind=5 [2000,4000] status=0'' state='' {}\n"
-          "  event 2000 'x' {} dropped=0\n"
-          "span 01/03<00 '' kind=4 [1000,1000] status=1'' state='' {}\n"
-          "resource {service.name='comp'} scope '' ''\n"
-          "span 01/02<00 '' kind=0 [77,77] status=2'why' state='' {component='comp' "
-          "otel.zipkin.absentField.startTime=true}\n"
-          "resource {service.name='bin'} scope '' ''\n"
-          "span 01/04<00 '' kind=0 [1000,1000] status=1'' state='' {http.status_code='500'}\n");
+    check(
+        SL("[" V1(
+            "1",
+            "\"annotations\":[{\"timestamp\":4,\"value\":\"mr\"},{\"timestamp\":2,\"value\":"
+            "\"x\"}]") "," V1("2",
+                              "\"binaryAnnotations\":[{\"key\":\"lc\",\"value\":\"comp\"},{\"key\":\"error\","
+                              "\"value\":"
+                              "\"no\"},{\"key\":"
+                              "\"otel.status_description\",\"value\":\"why\"}]") "," V1("3",
+                                                                                        "\"timestamp\":1,"
+                                                                                        "\"annotations\":[{"
+                                                                                        "\"timestamp\":4,"
+                                                                                        "\"value\":\"ms\"}],"
+                                                                                        "\"binaryAnnotations"
+                                                                                        "\":[{\"key\":"
+                                                                                        "\"census.status_"
+                                                                                        "code\",\"value\":"
+                                                                                        "\"0\"},{\"key\":"
+                                                                                        "\"error\",\"value\":"
+                                                                                        "\"\"}]") "," V1("4",
+                                                                                                         "\"t"
+                                                                                                         "ime"
+                                                                                                         "sta"
+                                                                                                         "mp"
+                                                                                                         "\":"
+                                                                                                         "1,"
+                                                                                                         "\"b"
+                                                                                                         "ina"
+                                                                                                         "ryA"
+                                                                                                         "nno"
+                                                                                                         "tat"
+                                                                                                         "ion"
+                                                                                                         "s"
+                                                                                                         "\":"
+                                                                                                         "[{"
+                                                                                                         "\"k"
+                                                                                                         "ey"
+                                                                                                         "\":"
+                                                                                                         "\"o"
+                                                                                                         "tel"
+                                                                                                         ".st"
+                                                                                                         "atu"
+                                                                                                         "s_"
+                                                                                                         "cod"
+                                                                                                         "e\""
+                                                                                                         ",\""
+                                                                                                         "val"
+                                                                                                         "ue"
+                                                                                                         "\":"
+                                                                                                         "\"1"
+                                                                                                         "\","
+                                                                                                         "\"e"
+                                                                                                         "ndp"
+                                                                                                         "oin"
+                                                                                                         "t\""
+                                                                                                         ":"
+                                                                                                         "{"
+                                                                                                         "\"s"
+                                                                                                         "erv"
+                                                                                                         "ice"
+                                                                                                         "Nam"
+                                                                                                         "e\""
+                                                                                                         ":"
+                                                                                                         "\"b"
+                                                                                                         "in"
+                                                                                                         "\"}"
+                                                                                                         "},{"
+                                                                                                         "\"k"
+                                                                                                         "ey"
+                                                                                                         "\":"
+                                                                                                         "\"h"
+                                                                                                         "ttp"
+                                                                                                         ".st"
+                                                                                                         "atu"
+                                                                                                         "s_"
+                                                                                                         "cod"
+                                                                                                         "e\""
+                                                                                                         ",\""
+                                                                                                         "val"
+                                                                                                         "ue"
+                                                                                                         "\":"
+                                                                                                         "\"5"
+                                                                                                         "00"
+                                                                                                         "\"}"
+                                                                                                         "]") "]"),
+        ZIPKIN_V1_JSON, &plain,
+        "resource {service.name='unknown-service'} scope '' ''\n"
+        "span 01/01<00 '' kind=5 [2000,4000] status=0'' state='' {}\n"
+        "  event 2000 'x' {} dropped=0\n"
+        "span 01/03<00 '' kind=4 [1000,1000] status=1'' state='' {}\n"
+        "resource {service.name='comp'} scope '' ''\n"
+        "span 01/02<00 '' kind=0 [77,77] status=2'why' state='' {component='comp' "
+        "otel.zipkin.absentField.startTime=true}\n"
+        "resource {service.name='bin'} scope '' ''\n"
+        "span 01/04<00 '' kind=0 [1000,1000] status=1'' state='' {http.status_code='500'}\n");
 }
 
 static void
@@ -410,13 +469,17 @@ every_field_of_v1_thrift_has_its_place(void **state)
                                "\x0a\0\1" I64(
                                    "\5") "\x0b\0\2\0\0\0\1e\0"
                                          "\x0f\0\x08\x0c\0\0\0\x08" BIN("a", "\1", "\1", "\0") BIN(
-                                             "b", "\xff\xee", "\2", "\1") BIN("c", "\xff\xfe", "\2", "\2")
-                                             BIN("d", "\0\0\0\7", "\4",
-                                                 "\3") BIN("e", I64("\x08"), "\x08",
-                                                           "\4") BIN("f", "\x3f\xe0\0\0\0\0\0\0", "\x08",
-                                                                     "\5") BIN("g", "txt", "\3", "\6")
-                                                 BIN("h", "\0", "\1", "\4") "\x02\0\x09\1\x0a\0\x0a" I64(
-                                                     "\x0a") "\x0a\0\x0b" I64("\x0b") "\x0a\0\x0c" I64("\x0c") "\0"),
+                                             "b", "\xff\xee", "\2",
+                                             "\1") BIN("c", "\xff\xfe", "\2",
+                                                       "\2") BIN("d", "\0\0\0\7", "\4",
+                                                                 "\3") BIN("e", I64("\x08"), "\x08",
+                                                                           "\4") BIN("f",
+                                                                                     "\x3f\xe0\0\0\0\0\0\0",
+                                                                                     "\x08",
+                                                                                     "\5") BIN("g", "txt",
+                                                                                               "\3", "\6")
+                                             BIN("h", "\0", "\1", "\4") "\x02\0\x09\1\x0a\0\x0a" I64(
+                                                 "\x0a") "\x0a\0\x0b" I64("\x0b") "\x0a\0\x0c" I64("\x0c") "\0"),
         ZIPKIN_V1_THRIFT, &parsing,
         "resource {service.name='s' ipv4='10.0.0.1' ipv6='1.2.3.4' port='80'} scope '' ''\n"
         "span 0c0000000000000001/02<03 'op' kind=2 [10000,21000] status=0'' state='' {a=true b='/+4=' "
