@@ -130,7 +130,9 @@ trace_find(struct trace_query *q, struct span_batch *out, struct fault *f)
         return ERR_NOT_FOUND;
     }
     trace_drop_duplicates(out);
-    trace_split_shared_ids(out);
+    if (!q->keep_shared_ids) {
+        trace_split_shared_ids(out);
+    }
     cut_to_bytes(q, out);
     return OK;
 }

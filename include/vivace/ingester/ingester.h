@@ -81,6 +81,41 @@ struct ingester_stats {
 };
 void ingester_stats(struct ingester *ing, struct ingester_stats *ret);
 
+/* --- reading all of it: scan.c ---
+ *
+ *   scan = ingester_scan_open(ing, tenant, budget);
+ *   while (ingester_scan_peek(scan, &info)) {
+ *       if (outside the range) { ingester_scan_skip(scan); continue; }
+ *       ingester_scan_enter(scan);
+ *       while ((rc = ingester_scan_next(scan, f, &payload)) == OK) ...
+ *   }
+ *   ingester_scan_close(scan);
+ *
+ * A scan sees the segments that were live when it was opened, each up to what it held when it was entered;
+ * pushes go on meanwhile, and retired segments stay readable. Threads: one owner, a worker (disk I/O).
+ * Memory: one window of WAL_WINDOW bytes or the largest record, out of `budget` (may be NULL). */
+
+struct ingester_scan_segment {
+    uint8_t uuid[16];
+    uint64_t bytes, spans;             /* of the tenant, when the scan was opened */
+    uint64_t min_start_ns, max_end_ns; /* of its spans; later pushes to the head may lie outside */
+};
+
+struct ingester_scan;
+/* `tenant` must live as long as the scan. */
+struct ingester_scan *ingester_scan_open(struct ingester *ing, slice tenant, struct budget *budget);
+void ingester_scan_close(struct ingester_scan *scan); /* accepts NULL */
+/* Segments neither entered nor skipped yet. */
+size_t ingester_scan_left(const struct ingester_scan *scan);
+/* The next segment, by max_end_ns falling; false behind the last. */
+bool ingester_scan_peek(const struct ingester_scan *scan, struct ingester_scan_segment *ret);
+void ingester_scan_skip(struct ingester_scan *scan);
+void ingester_scan_enter(struct ingester_scan *scan);
+/* The next record's ExportTraceServiceRequest bytes, in order of arrival, valid until the next call.
+ * ERR_NOT_FOUND: end of the segment. ERR_IO, ERR_LIMIT: the scan is over. Corrupt records are logged and
+ * passed over. */
+CHECKED err ingester_scan_next(struct ingester_scan *scan, struct fault *f, slice *ret);
+
 /* --- the seam for blocks ---
  *
  * A flusher walks sealed segments oldest first, reads their records, publishes blocks, and retires the

@@ -25,6 +25,7 @@ struct trace_query {
     trace_id id;
     uint64_t max_bytes; /* sum of the spans' OTLP sizes; 0 = no bound */
     const _Atomic bool *cancelled;
+    bool keep_shared_ids; /* leave Zipkin's shared span ids as they were sent */
     /* out */
     uint64_t inspected_bytes;
     bool truncated; /* max_bytes was reached: `out` holds the first spans */

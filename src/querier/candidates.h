@@ -1,0 +1,29 @@
+/* Traces that may match: gathered from the sources, taken newest first. Threads: one owner. */
+#pragma once
+
+#include "vivace/base/table.h"
+#include "vivace/querier/search.h"
+
+struct candidate {
+    trace_id id;
+    uint64_t start_ns; /* the trace begins here or earlier */
+    uint32_t bits;
+    bool ready; /* stands, or stood, in the heap */
+};
+
+struct candidates {
+    struct id_table index; /* id -> position + 1 */
+    struct candidate *v;
+    uint32_t *heap; /* positions; latest start first */
+    size_t count, cap, heap_count;
+    uint32_t complete; /* bits that make a candidate ready */
+    struct budget *budget;
+    size_t reserved;
+};
+
+void candidates_init(struct candidates *c, uint32_t complete, struct budget *budget);
+void candidates_fini(struct candidates *c);
+/* The bound of the one to come; 0 when none is ready. */
+uint64_t candidates_peek(const struct candidates *c);
+/* False when none is ready. */
+bool candidates_take(struct candidates *c, trace_id *ret);
