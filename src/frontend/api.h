@@ -1,6 +1,8 @@
 /* frontend-private: routes, one request on its way, and how it is answered. */
 #pragma once
 
+#include "gate.h"
+
 #include "vivace/base/arena.h"
 #include "vivace/base/metrics.h"
 #include "vivace/frontend/frontend.h"
@@ -11,6 +13,7 @@ struct frontend {
     struct metric *request_duration, *frontend_requests, *queries;
     struct series *frontend_duration;
     _Atomic int64_t inflight;
+    struct query_gate gate;
 };
 
 struct api_request;
@@ -71,6 +74,13 @@ bool api_accepts(const struct http_request *r, slice media_type);
 /* traces.c */
 void traces_v1(struct api_request *q);
 void traces_v2(struct api_request *q);
+/* search.c */
+void search_http(struct api_request *q);
+/* tags.c */
+void tag_names_v1(struct api_request *q);
+void tag_names_v2(struct api_request *q);
+void tag_values_v1(struct api_request *q);
+void tag_values_v2(struct api_request *q);
 /* status.c */
 void status_all(struct api_request *q);
 void status_one(struct api_request *q);

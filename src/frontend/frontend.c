@@ -18,6 +18,8 @@ frontend_create(const struct frontend_options *o)
 {
     struct frontend *fe = mem_new(struct frontend);
     fe->o = *o;
+    query_gate_init(&fe->gate, o->pool, (size_t)o->config->querier.max_concurrent_queries,
+                    (size_t)o->config->query_frontend.max_outstanding_per_tenant);
     fe->request_duration =
         metric_histogram("tempo_request_duration_seconds", "Time to answer HTTP and gRPC requests.",
                          "method,route,status_code,ws", METRIC_BUCKETS_REQUEST, 14);
@@ -35,7 +37,10 @@ frontend_create(const struct frontend_options *o)
 void
 frontend_destroy(struct frontend *fe)
 {
-    mem_free(fe);
+    if (fe) {
+        query_gate_fini(&fe->gate);
+        mem_free(fe);
+    }
 }
 
 void

@@ -286,9 +286,17 @@ tags_create(const struct tags_query *q)
     for (int i = 0; i < TAG_SCOPE_COUNT; i++) {
         str_table_init(&c->names[i]);
     }
-    if (q->plan == NULL) {
-        return t;
+    if (q->plan) {
+        tags_start(t, q);
     }
+    return t;
+}
+
+void
+tags_start(struct tags *t, const struct tags_query *q)
+{
+    struct tag_collector *c = &t->collector;
+    t->q = *q;
     eval_init(&c->eval, q->plan, SEARCH_TRACE_BYTES_MAX, &t->q.guard);
     if (q->plan->whole_trace || q->plan->needs_structure) {
         struct search_query search = {.plan = q->plan,
@@ -306,7 +314,6 @@ tags_create(const struct tags_query *q)
     }
     t->cursors = mem_new_array(void *, q->tenant_count * q->tag_source_count + 1);
     t->hunts = mem_new_array(struct search_hunt, q->tenant_count + 1);
-    return t;
 }
 
 void

@@ -11,7 +11,7 @@
 #define ADDRESS_MAX  512
 #define API_BODY_MAX ((size_t)4 << 20) /* queries ignore bodies; larger ones are not even read */
 
-static const struct grpc_service *const api_services[] = {&grpc_health, NULL};
+static const struct grpc_service *const api_services[] = {&grpc_health, &frontend_streaming, NULL};
 
 static uint64_t
 ms_of(int64_t ns)

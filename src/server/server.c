@@ -230,12 +230,18 @@ static void
 create_frontend(struct server *s)
 {
     s->trace_source = (struct trace_source){find_live, s};
+    s->search_source = search_source_live(&s->ingester);
+    s->tag_source = tag_source_live(&s->ingester);
     struct frontend_options o = {
         .config = s->config,
         .overrides = s->overrides,
         .pool = s->pool,
         .trace_sources = &s->trace_source,
         .trace_source_count = 1,
+        .search_sources = &s->search_source,
+        .search_source_count = 1,
+        .tag_sources = &s->tag_source,
+        .tag_source_count = 1,
         .query_budget = &s->query_memory,
         .hooks = {.ctx = s, .ready = is_ready, .flush = flush, .shutdown = shutdown_asked},
     };

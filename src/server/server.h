@@ -37,6 +37,8 @@ struct server {
     struct receivers *receivers;
     struct frontend *frontend;
     struct trace_source trace_source;
+    struct search_source search_source;
+    struct tag_source tag_source;
     struct server_port ports[SERVER_PORTS_MAX];
     size_t port_count;
     struct maintenance *maintenance, *overrides_reload;

@@ -7,8 +7,8 @@
 
 #include "vivace/base/budget.h"
 #include "vivace/config/overrides.h"
-#include "vivace/net/http.h"
-#include "vivace/querier/trace.h"
+#include "vivace/net/grpc.h"
+#include "vivace/querier/tags.h"
 #include "vivace/runtime/pool.h"
 
 struct frontend;
@@ -22,18 +22,25 @@ struct frontend_hooks {
     void (*shutdown)(void *ctx);                            /* flush and stop taking spans; returns at once */
 };
 
-struct frontend_options {
+struct frontend_options { /* what it points to outlives the frontend */
     const struct config *config;
     struct overrides *overrides;
     struct pool *pool;
     const struct trace_source *trace_sources;
     size_t trace_source_count;
+    const struct search_source *search_sources;
+    size_t search_source_count;
+    const struct tag_source *tag_sources;
+    size_t tag_source_count;
     struct budget *query_budget;
     struct frontend_hooks hooks;
 };
 
 struct frontend *frontend_create(const struct frontend_options *o);
 void frontend_destroy(struct frontend *fe);
+
+/* tempopb.StreamingQuerier; its ctx is the frontend. */
+extern const struct grpc_service frontend_streaming;
 
 /* http_handler of the main ports; ctx: the frontend. */
 void frontend_handle(void *ctx, struct http_request *r);

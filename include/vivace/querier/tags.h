@@ -67,7 +67,9 @@ struct tags_result {
 };
 
 struct tags;
+/* `q` may come without a plan: then there is nothing to read until tags_start gives one. */
 struct tags *tags_create(const struct tags_query *q); /* what `q` points to outlives it */
+void tags_start(struct tags *t, const struct tags_query *q);
 void tags_destroy(struct tags *t);
 CHECKED err tags_step(struct tags *t, int64_t slice_ns, struct fault *f);
 /* What is there by now; valid until the next call with `t`. */

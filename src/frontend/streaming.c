@@ -1,0 +1,261 @@
+/* tempopb.StreamingQuerier: searches and tag queries as streams (api.md 2, grafana.md 1.6, 2.5).
+ *
+ * While a search runs, what is found and final is sent at most every STREAM_PERIOD_NS, each trace once; at the end
+ * the whole result, always, in packets of at most STREAM_PACKET_MAX. Every message carries the metrics. */
+#include "tags.h"
+
+#include "gate.h"
+
+#include "vivace/base/clock.h"
+#include "vivace/base/mem.h"
+
+#define STREAM_PERIOD_NS  (500 * NS_PER_MS)
+#define STREAM_PACKET_MAX ((size_t)1 << 20) /* Grafana's clients take 4 MB; some proxies less */
+#define STREAM_ARENA_MAX  ((size_t)4 << 20)
+
+/* What a call of any method has. */
+struct stream {
+    struct query_task task;
+    struct frontend *fe;
+    struct grpc_call *call;
+    struct arena arena;
+    slice tenants[TENANTS_PER_QUERY_MAX];
+    size_t tenant_count, packet;
+    bool begun, is_search, values;
+    enum tag_form form;
+    union {
+        struct running_search search;
+        struct running_tags tags;
+    };
+    size_t sent; /* traces */
+    int64_t last_ns;
+};
+
+/* api.md 2.1: the HTTP status of a failed query as a gRPC one. */
+static enum grpc_status
+status_of(err rc)
+{
+    switch (rc) {
+    case ERR_INVALID:
+        return GRPC_INVALID_ARGUMENT;
+    case ERR_NOT_FOUND:
+        return GRPC_NOT_FOUND;
+    case ERR_LIMIT:
+        return GRPC_RESOURCE_EXHAUSTED;
+    case ERR_CANCELLED:
+        return GRPC_CANCELLED;
+    case ERR_DENIED:
+        return GRPC_UNKNOWN;
+    case ERR_UNAVAILABLE:
+        return GRPC_UNAVAILABLE;
+    default:
+        return GRPC_INTERNAL;
+    }
+}
+
+static void
+send_message(void *ctx, struct buf *message)
+{
+    struct stream *s = ctx;
+    grpc_send_later(s->call, bytes_take(message));
+}
+
+/* Traces [from, from + n) in as many packets as they take; one at least. */
+static void
+send_traces(struct stream *s, const struct search_answer *a, size_t from, size_t n)
+{
+    do {
+        struct buf out;
+        size_t take = n;
+        buf_init(&out, ANSWER_BYTES_MAX);
+        search_write_pb(a, from, take, &out);
+        while ((out.failed || (s->packet && out.n > s->packet)) && take > 1) {
+            take /= 2;
+            buf_clear(&out);
+            search_write_pb(a, from, take, &out);
+        }
+        send_message(s, &out);
+        buf_fini(&out);
+        from += take;
+        n -= take;
+    } while (n > 0);
+}
+
+/* What is found and will stay, once every period; nothing when the client is slow to read. */
+static void
+send_progress(struct stream *s)
+{
+    struct search_answer a;
+    int64_t now = clock_mono_ns();
+    if (!s->is_search || now - s->last_ns < STREAM_PERIOD_NS || grpc_queued(s->call) > GRPC_QUEUED_HIGH) {
+        return;
+    }
+    s->last_ns = now;
+    running_search_answer(&s->search, false, &a);
+    size_t n = a.result->final_count > s->sent ? a.result->final_count - s->sent : 0;
+    answer_kinds_look(a.kinds, a.result, s->sent, n);
+    send_traces(s, &a, s->sent, n);
+    s->sent += n;
+}
+
+static void
+send_result(struct stream *s)
+{
+    if (s->is_search) {
+        struct search_answer a;
+        running_search_answer(&s->search, true, &a);
+        answer_kinds_look(a.kinds, a.result, 0, a.result->count);
+        send_traces(s, &a, 0, a.result->count);
+    } else if (s->values) {
+        tag_values_write_pb(running_tags_answer(&s->tags), s->packet, send_message, s);
+    } else {
+        tag_names_write_pb(running_tags_answer(&s->tags), s->packet, send_message, s);
+    }
+}
+
+static void
+finish(struct stream *s, err rc, const struct fault *f)
+{
+    slice text = rc == OK ? SL_EMPTY : slice_cstr(f->msg[0] ? f->msg : err_name(rc));
+    if (s->begun && s->is_search) {
+        running_search_log(&s->search, rc, f);
+    } else if (s->begun) {
+        running_tags_log(&s->tags, rc, f);
+    }
+    if (rc == OK) {
+        send_result(s);
+    }
+    grpc_finish_later(s->call, rc == OK ? GRPC_OK : status_of(rc), text, SL_EMPTY);
+    if (s->begun && s->is_search) {
+        running_search_fini(&s->search);
+    } else if (s->begun) {
+        running_tags_fini(&s->tags);
+    }
+    arena_fini(&s->arena);
+    mem_free(s);
+}
+
+static err
+begin_query(struct stream *s, slice message, struct fault *f)
+{
+    struct query_owner owner = {
+        .fe = s->fe, .tenants = s->tenants, .tenant_count = s->tenant_count, .arena = &s->arena};
+    err rc = OK;
+    s->begun = true;
+    if (s->is_search) {
+        running_search_init(&s->search, &owner);
+        TRY(search_request_from_pb(message, &s->arena, &s->search.request, f));
+        TRY(running_search_begin(&s->search, &s->call->cancelled, f));
+    } else {
+        running_tags_init(&s->tags, &owner, s->values, s->form);
+        TRY(tag_request_from_pb(message, s->values, &s->arena, &s->tags.request, f));
+        TRY(running_tags_begin(&s->tags, &s->call->cancelled, f));
+    }
+out:
+    return rc;
+}
+
+/* False when the call is finished already. */
+static bool
+begin(struct stream *s)
+{
+    const struct config *c = s->fe->o.config;
+    struct bytes *message = NULL;
+    struct fault f = {0};
+    err rc = grpc_call_message(s->call, &f, &message);
+    if (rc != OK) {
+        grpc_refuse_later(s->call, rc, &f);
+        arena_fini(&s->arena);
+        mem_free(s);
+        return false;
+    }
+    rc = tenants_for_query(c->multitenancy_enabled, c->query_frontend.multi_tenant_queries_enabled,
+                           http_header_get(s->call->request, SL("x-scope-orgid")), s->tenants, &s->tenant_count,
+                           &f);
+    if (rc == OK) {
+        rc = begin_query(s, bytes_slice(message), &f);
+    }
+    if (rc != OK) {
+        finish(s, rc, &f);
+    }
+    return rc == OK;
+}
+
+static bool
+step(struct query_task *task)
+{
+    struct stream *s = (struct stream *)task;
+    struct fault f = {0};
+    if (!s->begun && !begin(s)) {
+        return true;
+    }
+    err rc = s->is_search ? running_search_step(&s->search, &f) : running_tags_step(&s->tags, &f);
+    if (rc == ERR_AGAIN) {
+        send_progress(s);
+        return false;
+    }
+    finish(s, rc, &f);
+    return true;
+}
+
+static void
+start(struct frontend *fe, struct grpc_call *c, const struct stream *kind)
+{
+    struct stream *s = mem_new(struct stream);
+    size_t packet = (size_t)fe->o.config->query_frontend.max_grpc_streaming_packet_size;
+    s->fe = fe;
+    s->call = c;
+    s->task.step = step;
+    s->is_search = kind->is_search;
+    s->values = kind->values;
+    s->form = kind->form;
+    s->packet = packet && packet < STREAM_PACKET_MAX ? packet : STREAM_PACKET_MAX;
+    s->last_ns = clock_mono_ns();
+    arena_init(&s->arena, STREAM_ARENA_MAX);
+    if (query_gate_enter(&fe->gate, &s->task) != OK) {
+        grpc_finish_later(c, GRPC_RESOURCE_EXHAUSTED, SL("job queue full"), SL_EMPTY);
+        arena_fini(&s->arena);
+        mem_free(s);
+    }
+}
+
+static void
+search(void *ctx, struct grpc_call *c)
+{
+    start(ctx, c, &(struct stream){.is_search = true});
+}
+
+static void
+tags_v1(void *ctx, struct grpc_call *c)
+{
+    start(ctx, c, &(struct stream){.form = TAGS_V1});
+}
+
+static void
+tags_v2(void *ctx, struct grpc_call *c)
+{
+    start(ctx, c, &(struct stream){.form = TAGS_V2});
+}
+
+static void
+values_v1(void *ctx, struct grpc_call *c)
+{
+    start(ctx, c, &(struct stream){.values = true, .form = TAGS_V1});
+}
+
+static void
+values_v2(void *ctx, struct grpc_call *c)
+{
+    start(ctx, c, &(struct stream){.values = true, .form = TAGS_V2});
+}
+
+static const struct grpc_method methods[] = {
+    {"Search", search},           {"SearchTags", tags_v1},        {"SearchTagsV2", tags_v2},
+    {"SearchTagValues", values_v1}, {"SearchTagValuesV2", values_v2},
+};
+
+const struct grpc_service frontend_streaming = {
+    .name = "tempopb.StreamingQuerier",
+    .methods = methods,
+    .method_count = sizeof methods / sizeof *methods,
+};
