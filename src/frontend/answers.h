@@ -1,6 +1,6 @@
-/* Search and tag answers as JSON and protobuf. Only keys old and new Grafana know (grafana.md 2.1): their readers
- * fail on any other. Values follow grafana.md 2.3: arrays as text, and a key whose values are of different kinds
- * within one answer as text throughout. */
+/* Search and tag answers as JSON and protobuf. Only keys old and new Grafana know (grafana.md 2.1): their
+ * readers fail on any other. Values follow grafana.md 2.3: arrays as text, and a key whose values are of
+ * different kinds within one answer as text throughout. */
 #pragma once
 
 #include "vivace/base/table.h"
@@ -44,7 +44,7 @@ void tag_values_write_json(const struct tag_answer *a, struct buf *out);
 /* {"tagValues":{"string":["x"]}} */
 void tag_values_write_llm(const struct tag_answer *a, struct buf *out);
 /* One or more messages of about `packet` bytes at most, each handed to `emit`; packet 0: one. */
-void tag_names_write_pb(const struct tag_answer *a, size_t packet, void (*emit)(void *ctx, struct buf *message),
-                        void *ctx);
-void tag_values_write_pb(const struct tag_answer *a, size_t packet, void (*emit)(void *ctx, struct buf *message),
-                         void *ctx);
+void tag_names_write_pb(const struct tag_answer *a, size_t packet,
+                        void (*emit)(void *ctx, struct buf *message), void *ctx);
+void tag_values_write_pb(const struct tag_answer *a, size_t packet,
+                         void (*emit)(void *ctx, struct buf *message), void *ctx);

@@ -1,8 +1,8 @@
 /* Who may run a query now: a bounded number at once, taking turns on the worker pool.
  *
- * A task's step works for a few milliseconds and says whether it is done; between two steps it goes to the end of
- * the pool's queue, so that pushes and small requests never wait for a long search. Tasks over `running_max` wait
- * in order; over `waiting_max` they are refused. Threads: any. Lock: LOCK_QUERIES. */
+ * A task's step works for a few milliseconds and says whether it is done; between two steps it goes to the
+ * end of the pool's queue, so that pushes and small requests never wait for a long search. Tasks over
+ * `running_max` wait in order; over `waiting_max` they are refused. Threads: any. Lock: LOCK_QUERIES. */
 #pragma once
 
 #include "vivace/base/mutex.h"
@@ -23,9 +23,9 @@ struct query_task {
 struct query_gate {
     struct mutex mu;
     struct pool *pool;
-    size_t running, running_max;                         /* guarded by mu */
-    size_t waiting, waiting_max;                         /* guarded by mu */
-    struct query_task *first, *last;                     /* guarded by mu */
+    size_t running, running_max;     /* guarded by mu */
+    size_t waiting, waiting_max;     /* guarded by mu */
+    struct query_task *first, *last; /* guarded by mu */
 };
 
 void query_gate_init(struct query_gate *g, struct pool *pool, size_t running_max, size_t waiting_max);

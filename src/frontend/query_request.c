@@ -51,7 +51,8 @@ since_param(struct api_request *q, int64_t *ret, struct fault *f)
 {
     slice text;
     if (api_param(q, SL("since"), &text) && text.n && !duration_parse(text, true, ret)) {
-        return FAULT(f, ERR_INVALID, "could not parse 'since' parameter: not a valid duration string: \"%.*s\"",
+        return FAULT(f, ERR_INVALID,
+                     "could not parse 'since' parameter: not a valid duration string: \"%.*s\"",
                      SL_FMT(slice_sub(text, 0, 100)));
     }
     return OK;
@@ -312,8 +313,9 @@ query_request_range(const struct query_owner *o, struct query_request *r, struct
         end = latest_s;
         start = back < (int64_t)latest_s * NS_PER_S ? latest_s - (uint64_t)(back / NS_PER_S) : 0;
     } else if (start == 0 || end == 0) {
-        return FAULT(f, ERR_INVALID,
-                     "error parsing date range: only one of start and end provided: must provide both or neither");
+        return FAULT(
+            f, ERR_INVALID,
+            "error parsing date range: only one of start and end provided: must provide both or neither");
     } else if (c->query_end_cutoff_ns > 0 && end > latest_s) {
         end = latest_s;
     }
@@ -321,7 +323,8 @@ query_request_range(const struct query_owner *o, struct query_request *r, struct
         struct buf text;
         buf_init(&text, 64);
         duration_format(&text, max);
-        err rc = FAULT(f, ERR_INVALID, "range specified by start and end exceeds %.*s. received start=%llu end=%llu",
+        err rc = FAULT(f, ERR_INVALID,
+                       "range specified by start and end exceeds %.*s. received start=%llu end=%llu",
                        SL_FMT(buf_slice(&text)), (unsigned long long)start, (unsigned long long)end);
         buf_fini(&text);
         return rc;
@@ -345,14 +348,15 @@ search_request_check(const struct query_owner *o, struct query_request *r, struc
         r->limit = (uint32_t)c->search.default_result_limit;
     }
     if (max_limit && r->limit > max_limit) {
-        return FAULT(f, ERR_INVALID, "limit %u exceeds max limit %llu", r->limit, (unsigned long long)max_limit);
+        return FAULT(f, ERR_INVALID, "limit %u exceeds max limit %llu", r->limit,
+                     (unsigned long long)max_limit);
     }
     if (!r->has_spss) {
         r->spss = (uint32_t)c->search.default_spans_per_span_set;
     }
     if (max_spss && r->spss > max_spss) {
-        return FAULT(f, ERR_INVALID, "spans per span set exceeds %llu. received %u", (unsigned long long)max_spss,
-                     r->spss);
+        return FAULT(f, ERR_INVALID, "spans per span set exceeds %llu. received %u",
+                     (unsigned long long)max_spss, r->spss);
     }
     return query_request_range(o, r, f);
 }

@@ -32,11 +32,13 @@ struct query_owner {
 };
 
 CHECKED err search_request_from_url(struct api_request *q, struct query_request *ret, struct fault *f);
-CHECKED err search_request_from_pb(slice message, struct arena *a, struct query_request *ret, struct fault *f);
+CHECKED err search_request_from_pb(slice message, struct arena *a, struct query_request *ret,
+                                   struct fault *f);
 /* Defaults, bounds and the range of a search. */
 CHECKED err search_request_check(const struct query_owner *o, struct query_request *r, struct fault *f);
 /* The TraceQL text of a legacy search: tags and durations. */
-CHECKED err search_request_legacy(const struct query_request *r, struct arena *a, struct fault *f, slice *ret);
+CHECKED err search_request_legacy(const struct query_request *r, struct arena *a, struct fault *f,
+                                  slice *ret);
 /* `k=v k2="v 2"` */
 CHECKED err search_request_tags(struct query_request *r, slice logfmt, struct arena *a, struct fault *f);
 

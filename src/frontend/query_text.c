@@ -238,15 +238,15 @@ search_request_legacy(const struct query_request *r, struct arena *a, struct fau
 static bool
 is_name_byte(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||
-           c == '-' || c == '/' || c >= 0x80;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == '-' || c == '/' || c >= 0x80;
 }
 
 static bool
 is_resource_name(slice name)
 {
-    static const char *const prefixes[] = {"service.", "k8s.",    "host.",       "container.", "cloud.",
-                                           "process.", "faas.",   "deployment.", "telemetry.", "os."};
+    static const char *const prefixes[] = {"service.", "k8s.",  "host.",       "container.", "cloud.",
+                                           "process.", "faas.", "deployment.", "telemetry.", "os."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (slice_starts_with(name, slice_cstr(prefixes[i]))) {
             return true;

@@ -156,7 +156,8 @@ running_search_log(struct running_search *s, err rc, const struct fault *f)
         series_add(metric_series(o->fe->queries, (slice[]){SL("search"), result, o->tenants[i]}), 1);
     }
     struct search_stats stats = s->search ? search_result(s->search)->stats : (struct search_stats){0};
-    LOG_I("search response", LOG_STR("tenant", o->tenants[0]), LOG_STR("query", slice_sub(s->request.q, 0, 1024)),
+    LOG_I("search response", LOG_STR("tenant", o->tenants[0]),
+          LOG_STR("query", slice_sub(s->request.q, 0, 1024)),
           LOG_UINT("range_seconds", (s->request.end_ns - s->request.start_ns) / (uint64_t)NS_PER_S),
           LOG_DBL("duration_seconds", (double)(clock_mono_ns() - s->started_ns) / (double)NS_PER_S),
           LOG_UINT("total_requests", stats.jobs), LOG_UINT("completed_requests", stats.jobs_done),

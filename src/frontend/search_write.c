@@ -305,7 +305,8 @@ pb_end(struct buf *out, size_t at, uint32_t field)
 }
 
 static void
-pb_attrs(const struct search_answer *a, struct buf *out, uint32_t field, const struct search_attr *attrs, size_t n)
+pb_attrs(const struct search_answer *a, struct buf *out, uint32_t field, const struct search_attr *attrs,
+         size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct tql_static *v = &attrs[i].value;

@@ -1,10 +1,10 @@
 /* tempopb.StreamingQuerier: searches and tag queries as streams (api.md 2, grafana.md 1.6, 2.5).
  *
- * While a search runs, what is found and final is sent at most every STREAM_PERIOD_NS, each trace once; at the end
- * the whole result, always, in packets of at most STREAM_PACKET_MAX. Every message carries the metrics. */
-#include "tags.h"
-
+ * While a search runs, what is found and final is sent at most every STREAM_PERIOD_NS, each trace once; at
+ * the end the whole result, always, in packets of at most STREAM_PACKET_MAX. Every message carries the
+ * metrics. */
 #include "gate.h"
+#include "tags.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
@@ -170,8 +170,8 @@ begin(struct stream *s)
         return false;
     }
     rc = tenants_for_query(c->multitenancy_enabled, c->query_frontend.multi_tenant_queries_enabled,
-                           http_header_get(s->call->request, SL("x-scope-orgid")), s->tenants, &s->tenant_count,
-                           &f);
+                           http_header_get(s->call->request, SL("x-scope-orgid")), s->tenants,
+                           &s->tenant_count, &f);
     if (rc == OK) {
         rc = begin_query(s, bytes_slice(message), &f);
     }
@@ -250,8 +250,11 @@ values_v2(void *ctx, struct grpc_call *c)
 }
 
 static const struct grpc_method methods[] = {
-    {"Search", search},           {"SearchTags", tags_v1},        {"SearchTagsV2", tags_v2},
-    {"SearchTagValues", values_v1}, {"SearchTagValuesV2", values_v2},
+    {"Search", search},
+    {"SearchTags", tags_v1},
+    {"SearchTagsV2", tags_v2},
+    {"SearchTagValues", values_v1},
+    {"SearchTagValuesV2", values_v2},
 };
 
 const struct grpc_service frontend_streaming = {

@@ -345,7 +345,8 @@ running_tags_log(struct running_tags *t, err rc, const struct fault *f)
         series_add(metric_series(o->fe->queries, (slice[]){SL("metadata"), result, o->tenants[i]}), 1);
     }
     LOG_I(t->values ? "search tag values response" : "search tag response", LOG_STR("tenant", o->tenants[0]),
-          LOG_STR("tag", slice_sub(t->request.tag, 0, 256)), LOG_STR("scope", slice_sub(t->request.scope, 0, 64)),
+          LOG_STR("tag", slice_sub(t->request.tag, 0, 256)),
+          LOG_STR("scope", slice_sub(t->request.scope, 0, 64)),
           LOG_STR("query", slice_sub(t->request.q, 0, 1024)),
           LOG_DBL("duration_seconds", (double)(clock_mono_ns() - t->started_ns) / (double)NS_PER_S),
           LOG_UINT("inspected_bytes", t->tags ? tags_result(t->tags)->stats.bytes : 0),
@@ -421,8 +422,8 @@ step(struct query_task *task)
     return true;
 }
 
-/* The name in the path: what stands before "/values", decoded until it changes no more (old Grafana encodes it
- * twice). False when the path is not of that form. */
+/* The name in the path: what stands before "/values", decoded until it changes no more (old Grafana encodes
+ * it twice). False when the path is not of that form. */
 static bool
 tag_of_path(struct api_request *q, slice *ret)
 {

@@ -1,5 +1,5 @@
-/* One tag query on its way: names or values, from its parameters to its answer. Used by the HTTP endpoints and the
- * streaming RPCs. Threads: one owner at a time. */
+/* One tag query on its way: names or values, from its parameters to its answer. Used by the HTTP endpoints
+ * and the streaming RPCs. Threads: one owner at a time. */
 #pragma once
 
 #include "search.h"
@@ -15,7 +15,8 @@ struct running_tags {
     int64_t started_ns;
 };
 
-void running_tags_init(struct running_tags *t, const struct query_owner *owner, bool values, enum tag_form form);
+void running_tags_init(struct running_tags *t, const struct query_owner *owner, bool values,
+                       enum tag_form form);
 void running_tags_fini(struct running_tags *t);
 /* Check what is in t->request and begin. */
 CHECKED err running_tags_begin(struct running_tags *t, const _Atomic bool *cancelled, struct fault *f);

@@ -6,17 +6,38 @@
 
 #include <stdlib.h>
 
-static const char *const intrinsics[] = {
-    "duration",  "event:name",    "event:timeSinceStart", "instrumentation:name", "instrumentation:version",
-    "kind",      "link:spanID",   "link:traceID",         "name",                 "rootName",
-    "rootServiceName", "span:duration", "span:id",        "span:kind",            "span:name",
-    "span:parentID",   "span:status",   "span:statusMessage", "status",           "statusMessage",
-    "trace:duration",  "trace:id",      "trace:rootName", "trace:rootService",    "traceDuration"};
+static const char *const intrinsics[] = {"duration",
+                                         "event:name",
+                                         "event:timeSinceStart",
+                                         "instrumentation:name",
+                                         "instrumentation:version",
+                                         "kind",
+                                         "link:spanID",
+                                         "link:traceID",
+                                         "name",
+                                         "rootName",
+                                         "rootServiceName",
+                                         "span:duration",
+                                         "span:id",
+                                         "span:kind",
+                                         "span:name",
+                                         "span:parentID",
+                                         "span:status",
+                                         "span:statusMessage",
+                                         "status",
+                                         "statusMessage",
+                                         "trace:duration",
+                                         "trace:id",
+                                         "trace:rootName",
+                                         "trace:rootService",
+                                         "traceDuration"};
 #define INTRINSIC_COUNT (sizeof intrinsics / sizeof *intrinsics)
 
-static const char *const scope_names[TAG_SCOPE_COUNT] = {"resource", "span", "event", "link", "instrumentation"};
+static const char *const scope_names[TAG_SCOPE_COUNT] = {"resource", "span", "event", "link",
+                                                         "instrumentation"};
 static const char *const status_words[] = {"ok", "error", "unset"};
-static const char *const kind_words[] = {"unspecified", "internal", "server", "client", "producer", "consumer"};
+static const char *const kind_words[] = {"unspecified", "internal", "server",
+                                         "client",      "producer", "consumer"};
 
 /* --- what is to be shown, as lists of words ------------------------------------------------------------- */
 

@@ -144,7 +144,8 @@ ingester_scan_next(struct ingester_scan *scan, struct fault *f, slice *ret)
     for (;;) {
         err rc = wal_cursor_next(&scan->cursor, f, &r, &at);
         if (rc == ERR_CORRUPT) {
-            LOG_LIMITED(LOG_ERROR, 1, "a record of the write-ahead log no longer checks; queries pass over it",
+            LOG_LIMITED(LOG_ERROR, 1,
+                        "a record of the write-ahead log no longer checks; queries pass over it",
                         LOG_CSTR("path", wal_segment_path(scan->cursor.segment)),
                         LOG_UINT("offset", scan->cursor.damage.offset));
             if (f) {

@@ -9,9 +9,9 @@ value_is_there(const struct tql_static *v)
 
 struct sum {
     struct tql_static first, least, most;
-    double total; /* of all numbers */
+    double total;   /* of all numbers */
     uint64_t exact; /* wraps, of what has the first value's type (int, duration) */
-    double same; /* the same for floats */
+    double same;    /* the same for floats */
     uint64_t count;
     bool all_durations;
 };
@@ -65,8 +65,8 @@ sum_result(const struct sum *s, enum tql_aggregate aggregate)
 }
 
 err
-aggregate_of(struct eval *e, const struct tql_step *step, const struct slot_use *use, const struct spanset *set,
-             struct fault *f, struct tql_static *ret)
+aggregate_of(struct eval *e, const struct tql_step *step, const struct slot_use *use,
+             const struct spanset *set, struct fault *f, struct tql_static *ret)
 {
     struct sum sum = {0};
     if (step->aggregate == TQL_AGGREGATE_COUNT) {

@@ -36,7 +36,7 @@ slot_use_of(struct arena *a, const struct tql_plan *plan, const struct tql_progr
             struct slot_use *ret)
 {
     size_t most = (size_t)program->insn_count < plan->compiler.slots.count ? program->insn_count
-                                                                            : plan->compiler.slots.count;
+                                                                           : plan->compiler.slots.count;
     *ret = (struct slot_use){.slots = arena_new_array(a, uint32_t, most + 1)};
     for (uint32_t i = 0; i < program->insn_count; i++) {
         const struct tql_insn *insn = &program->insns[i];
@@ -130,7 +130,8 @@ fill_cell(struct eval *e, size_t row, uint32_t slot)
     }
 }
 
-/* The events and links of a row, pair by pair; one pair without them when there are none, or none is asked. */
+/* The events and links of a row, pair by pair; one pair without them when there are none, or none is asked.
+ */
 struct parts {
     struct run events, links;
     uint32_t event, link; /* of the pair to come */

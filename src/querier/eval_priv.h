@@ -29,17 +29,17 @@ struct eval_private {
     struct trace_facts facts;
     struct shape shape;
     struct value_source values;
-    struct tql_static *cells;      /* rows x slots; type CELL_UNREAD until asked for */
-    struct tql_static *stack;      /* for programs */
-    struct tql_static *line;       /* a row's slots with one event and link */
-    struct slot_use *filters;      /* by filter */
-    struct slot_use *steps;        /* by step, of its program */
-    struct slot_shown *shown;      /* by slot */
-    struct spanset_list *lists;    /* the machine's stack */
+    struct tql_static *cells;   /* rows x slots; type CELL_UNREAD until asked for */
+    struct tql_static *stack;   /* for programs */
+    struct tql_static *line;    /* a row's slots with one event and link */
+    struct slot_use *filters;   /* by filter */
+    struct slot_use *steps;     /* by step, of its program */
+    struct slot_shown *shown;   /* by slot */
+    struct spanset_list *lists; /* the machine's stack */
     struct spanset_list input;
     uint32_t depth, generations;
-    uint8_t *marks;  /* one a row, zero between steps */
-    uint32_t *work;  /* rows + 1 */
+    uint8_t *marks; /* one a row, zero between steps */
+    uint32_t *work; /* rows + 1 */
     uint64_t ticks;
     struct arena plan_memory; /* what lives as long as the plan */
 };

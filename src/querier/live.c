@@ -79,7 +79,8 @@ enter_segment(struct live_cursor *c, struct search_stats *stats)
     struct ingester_scan_segment info;
     while (ingester_scan_peek(c->scan, &info)) {
         const struct search_hunt *h = c->hunt;
-        bool late = h->end_ns < UINT64_MAX - SEARCH_MARGIN_NS && info.min_start_ns > h->end_ns + SEARCH_MARGIN_NS;
+        bool late =
+            h->end_ns < UINT64_MAX - SEARCH_MARGIN_NS && info.min_start_ns > h->end_ns + SEARCH_MARGIN_NS;
         bool early = h->start_ns > SEARCH_MARGIN_NS && info.max_end_ns < h->start_ns - SEARCH_MARGIN_NS;
         if (!late && !early) {
             ingester_scan_enter(c->scan);

@@ -1,9 +1,9 @@
 /* Which traces may match, from single spans.
  *
- * A trace can be a result only when every `required` filter of the plan keeps one of its spans (or, when none is
- * required, when any first filter does). prefilter_span says which of them a span may satisfy, looking at it
- * alone: what it cannot know (values of the trace, nested sets, run-time errors) counts as satisfied. So no trace
- * that matches is ever missed, and what is found is judged as a whole later. Threads: one owner. */
+ * A trace can be a result only when every `required` filter of the plan keeps one of its spans (or, when none
+ * is required, when any first filter does). prefilter_span says which of them a span may satisfy, looking at
+ * it alone: what it cannot know (values of the trace, nested sets, run-time errors) counts as satisfied. So
+ * no trace that matches is ever missed, and what is found is judged as a whole later. Threads: one owner. */
 #pragma once
 
 #include "eval_priv.h"
@@ -12,9 +12,9 @@
 
 struct prefilter_cond {
     const struct tql_cond *cond;
-    uint8_t how;              /* enum in prefilter.c */
-    bool memo;                /* the answer for resource `memo_resource` */
-    uint32_t memo_resource1;  /* + 1; 0 = none */
+    uint8_t how;             /* enum in prefilter.c */
+    bool memo;               /* the answer for resource `memo_resource` */
+    uint32_t memo_resource1; /* + 1; 0 = none */
 };
 
 struct prefilter_filter {

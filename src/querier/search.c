@@ -24,7 +24,7 @@ struct search {
     struct trace_source *trace_sources;
     struct eval eval;
     struct span_batch trace;
-    struct arena kept; /* results */
+    struct arena kept;           /* results */
     struct search_trace **found; /* newest first */
     size_t found_count, found_cap;
     size_t reserved;

@@ -1,9 +1,9 @@
 /* The shape of a trace: who is whose parent, nested-set numbers, roots, bounds.
  *
- * Rows are indices of a batch that holds one whole trace. Numbers are Tempo's (traceql.md 3): roots in order of
- * arrival, depth first, one counter from 1 over all roots; a root's parent is -1; what no root reaches has 0
- * everywhere, and so have all spans when an id occurs more than twice. Of two spans that share an id (Zipkin)
- * the server span hangs below the client span. Time: O(spans). Threads: one owner. */
+ * Rows are indices of a batch that holds one whole trace. Numbers are Tempo's (traceql.md 3): roots in order
+ * of arrival, depth first, one counter from 1 over all roots; a root's parent is -1; what no root reaches has
+ * 0 everywhere, and so have all spans when an id occurs more than twice. Of two spans that share an id
+ * (Zipkin) the server span hangs below the client span. Time: O(spans). Threads: one owner. */
 #pragma once
 
 #include "vivace/model/span_batch.h"
@@ -11,8 +11,8 @@
 #define SHAPE_NO_ROW UINT32_MAX
 
 struct shape {
-    uint32_t *parent;   /* row, or SHAPE_NO_ROW */
-    uint32_t *left;     /* 0: not connected */
+    uint32_t *parent; /* row, or SHAPE_NO_ROW */
+    uint32_t *left;   /* 0: not connected */
     uint32_t *right;
     uint32_t *children; /* how many spans name it as their parent */
     uint32_t *order;    /* connected rows by rising left: parents before children */

@@ -16,7 +16,8 @@ list_add(struct spanset_list *l, const uint32_t *rows, uint32_t count, uint32_t 
          const struct spanset_attr *attrs)
 {
     if (count) {
-        l->sets[l->count++] = (struct spanset){.rows = rows, .count = count, .origin = origin, .attrs = attrs};
+        l->sets[l->count++] =
+            (struct spanset){.rows = rows, .count = count, .origin = origin, .attrs = attrs};
     }
 }
 
@@ -80,7 +81,8 @@ filter_set(struct eval *e, uint32_t at, const struct spanset *set, struct fault 
     }
     for (uint32_t i = 0; i < set->count; i++) {
         struct tql_static v;
-        err rc = eval_program(e, &filter->program, &e->priv->filters[at], set->rows[i], tql_static_is_true, f, &v);
+        err rc =
+            eval_program(e, &filter->program, &e->priv->filters[at], set->rows[i], tql_static_is_true, f, &v);
         if (rc != OK) {
             return rc;
         }
@@ -413,7 +415,8 @@ side_take(const struct spanset_list *l, uint32_t origin, uint32_t *at, const str
     return *at - from;
 }
 
-/* Operands that come of one input meet spanset by spanset of it; those of pipelines of their own as wholes. */
+/* Operands that come of one input meet spanset by spanset of it; those of pipelines of their own as wholes.
+ */
 static err
 step_set_op(struct eval *e, enum tql_op op, struct fault *f)
 {

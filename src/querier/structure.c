@@ -76,7 +76,8 @@ pair_downwards(const struct shape *s, uint8_t *marks, uint8_t of, uint8_t with, 
 
 /* Siblings: the roots count under the place behind the last row. */
 static void
-pair_sideways(const struct shape *s, uint8_t *marks, uint8_t of, uint8_t with, uint8_t paired, uint32_t *count)
+pair_sideways(const struct shape *s, uint8_t *marks, uint8_t of, uint8_t with, uint8_t paired,
+              uint32_t *count)
 {
     memset(count, 0, (s->count + 1) * sizeof *count);
     for (int pass = 0; pass < 2; pass++) {
@@ -133,8 +134,8 @@ structure_apply(enum tql_op op, const struct shape *s, uint8_t *marks, uint32_t 
     }
     for (size_t i = 0; i < s->count; i++) {
         bool paired = marks[i] & MARK_RIGHT_PAIRED;
-        bool out = op_is_negated(op) ? (marks[i] & MARK_RIGHT) && !paired
-                                     : paired || (marks[i] & MARK_LEFT_PAIRED);
+        bool out =
+            op_is_negated(op) ? (marks[i] & MARK_RIGHT) && !paired : paired || (marks[i] & MARK_LEFT_PAIRED);
         marks[i] |= out ? MARK_OUT : 0;
     }
 }

@@ -359,7 +359,8 @@ open_all(struct tags *t, struct fault *f)
                                            .budget = t->q.budget};
         for (size_t k = 0; k < t->q.tag_source_count; k++) {
             const struct tag_source *source = &t->q.tag_sources[k];
-            err rc = source->open(source->ctx, &t->hunts[i], &t->result.stats, f, &t->cursors[t->cursor_count++]);
+            err rc =
+                source->open(source->ctx, &t->hunts[i], &t->result.stats, f, &t->cursors[t->cursor_count++]);
             if (rc != OK) {
                 return rc;
             }

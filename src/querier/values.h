@@ -1,8 +1,8 @@
 /* Values of a query's slots for the spans of a batch.
  *
- * Attributes and intrinsics of the span, its resource, its scope, its trace, and of one of its events or links.
- * Strings point into the batch; arrays and ids in hex lie in `arena`. What the language cannot look at (lists of
- * mixed types, nested lists, key/value lists, bytes) is nil. Threads: one owner. */
+ * Attributes and intrinsics of the span, its resource, its scope, its trace, and of one of its events or
+ * links. Strings point into the batch; arrays and ids in hex lie in `arena`. What the language cannot look at
+ * (lists of mixed types, nested lists, key/value lists, bytes) is nil. Threads: one owner. */
 #pragma once
 
 #include "shape.h"

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct query_guard {
-    const _Atomic bool *cancelled;          /* may be NULL */
-    int64_t deadline_mono_ns;               /* 0 = none */
+    const _Atomic bool *cancelled; /* may be NULL */
+    int64_t deadline_mono_ns;      /* 0 = none */
 };
 
 /* ERR_CANCELLED "context canceled", ERR_TIMEOUT "context deadline exceeded". About 30 ns. */

@@ -4,13 +4,14 @@
  *   while ((rc = search_step(s, 20 ms, f)) == ERR_AGAIN) ... show search_result, let others work ...
  *   use search_result(s); search_destroy(s);
  *
- * Sources say which traces may match, newest first (candidates); each is put together from all sources and judged
- * as a whole (vivace/querier/eval.h), in falling order of the latest moment it may begin at. The search ends when
- * `limit` traces are found that no candidate left can precede. So the answer is the newest `limit` traces, in
- * order of start (falling) and trace id, however their spans arrived.
+ * Sources say which traces may match, newest first (candidates); each is put together from all sources and
+ * judged as a whole (vivace/querier/eval.h), in falling order of the latest moment it may begin at. The
+ * search ends when `limit` traces are found that no candidate left can precede. So the answer is the newest
+ * `limit` traces, in order of start (falling) and trace id, however their spans arrived.
  *
- * Threads: one owner at a time, workers (sources do I/O). Memory: out of `budget`, ERR_LIMIT when it is used up;
- * SEARCH_TRACE_BYTES_MAX for the trace being judged. A trace larger than that is judged by the spans that fit.
+ * Threads: one owner at a time, workers (sources do I/O). Memory: out of `budget`, ERR_LIMIT when it is used
+ * up; SEARCH_TRACE_BYTES_MAX for the trace being judged. A trace larger than that is judged by the spans that
+ * fit.
  */
 #pragma once
 
@@ -19,9 +20,10 @@
 #include "vivace/querier/trace.h"
 #include "vivace/traceql/plan.h"
 
-#define SEARCH_TRACE_BYTES_MAX ((size_t)64 << 20)
+#define SEARCH_TRACE_BYTES_MAX  ((size_t)64 << 20)
 #define SEARCH_RESULT_BYTES_MAX ((size_t)64 << 20)
-/* Spans of one trace may lie this far outside the range and still count (live segments are passed over by time). */
+/* Spans of one trace may lie this far outside the range and still count (live segments are passed over by
+ * time). */
 #define SEARCH_MARGIN_NS UINT64_C(3600000000000)
 
 struct candidates;
@@ -49,8 +51,8 @@ struct search_source {
     /* Begin; `hunt` lives as long as the cursor. */
     err (*open)(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
                 void **ret_cursor);
-    /* A few milliseconds of work: offer candidates (candidates_offer). *ret_horizon: no trace that is a candidate
-     * only with what is still unread begins later. ERR_NOT_FOUND: all is read. */
+    /* A few milliseconds of work: offer candidates (candidates_offer). *ret_horizon: no trace that is a
+     * candidate only with what is still unread begins later. ERR_NOT_FOUND: all is read. */
     err (*advance)(void *cursor, struct candidates *out, struct search_stats *stats, uint64_t *ret_horizon,
                    struct fault *f);
     void (*close)(void *cursor);
@@ -70,11 +72,13 @@ struct search_query {
     size_t tenant_count;
     const struct search_source *sources;
     size_t source_count;
-    uint64_t start_ns, end_ns; /* a trace's start <= end_ns and its end >= start_ns; 0 and UINT64_MAX: no bound */
-    uint32_t limit;            /* traces; 0 = all */
-    uint32_t spans_per_set;    /* shown; 0 = all */
-    bool headers_only;         /* legacy search: no spansets, no services */
-    /* Instead of keeping results: told each matching trace in range (eval.h); `limit` is 0 then. May be NULL. */
+    uint64_t start_ns,
+        end_ns;     /* a trace's start <= end_ns and its end >= start_ns; 0 and UINT64_MAX: no bound */
+    uint32_t limit; /* traces; 0 = all */
+    uint32_t spans_per_set; /* shown; 0 = all */
+    bool headers_only;      /* legacy search: no spansets, no services */
+    /* Instead of keeping results: told each matching trace in range (eval.h); `limit` is 0 then. May be NULL.
+     */
     err (*matched)(void *ctx, struct eval *e, struct fault *f);
     void *matched_ctx;
     struct query_guard guard;
@@ -128,8 +132,8 @@ struct search_result {
 struct search;
 struct search *search_create(const struct search_query *q); /* `q` and what it points to outlive it */
 void search_destroy(struct search *s);                      /* accepts NULL */
-/* Work for about `slice_ns`. OK: done; ERR_AGAIN: call again; ERR_CANCELLED, ERR_TIMEOUT, ERR_LIMIT, a source's
- * failure, or a run-time error of the query (ERR_INVALID, ERR_UNSUPPORTED) in Tempo's words. */
+/* Work for about `slice_ns`. OK: done; ERR_AGAIN: call again; ERR_CANCELLED, ERR_TIMEOUT, ERR_LIMIT, a
+ * source's failure, or a run-time error of the query (ERR_INVALID, ERR_UNSUPPORTED) in Tempo's words. */
 CHECKED err search_step(struct search *s, int64_t slice_ns, struct fault *f);
 /* Valid until the next step. */
 const struct search_result *search_result(struct search *s);

@@ -1,13 +1,14 @@
 /* Names and values of tags, as autocompletion asks for them.
  *
  * Names: the attribute keys of the spans a plan's filter keeps, by scope. Values: the distinct values of some
- * slots of a plan for those spans. A plan that looks at whole traces runs as a search; any other is run on the
- * sources' spans as they come. Time range: spans that overlap it.
+ * slots of a plan for those spans. A plan that looks at whole traces runs as a search; any other is run on
+ * the sources' spans as they come. Time range: spans that overlap it.
  *
- *   t = tags_create(&query); while ((rc = tags_step(t, 20 ms, f)) == ERR_AGAIN) ...; tags_result(t); tags_destroy(t);
+ *   t = tags_create(&query); while ((rc = tags_step(t, 20 ms, f)) == ERR_AGAIN) ...; tags_result(t);
+ * tags_destroy(t);
  *
- * Threads: one owner at a time, workers. Memory: the collected names and values, at most bytes_max, and a record.
- * Collecting ends at a limit: the answer is then a part, without an error, as in Tempo.
+ * Threads: one owner at a time, workers. Memory: the collected names and values, at most bytes_max, and a
+ * record. Collecting ends at a limit: the answer is then a part, without an error, as in Tempo.
  */
 #pragma once
 
@@ -56,7 +57,6 @@ struct tags_query {
     struct query_guard guard;
     struct budget *budget;
 };
-
 
 struct tags_result {
     const slice *names[TAG_SCOPE_COUNT]; /* sorted */
