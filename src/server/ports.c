@@ -8,8 +8,9 @@
 
 #include <stdio.h>
 
-#define ADDRESS_MAX  512
-#define API_BODY_MAX ((size_t)4 << 20) /* queries ignore bodies; larger ones are not even read */
+#define ADDRESS_MAX    512
+#define API_HEADER_MAX ((size_t)512 << 10) /* a query of 128 KiB, each byte as %XX, and headers */
+#define API_BODY_MAX   ((size_t)4 << 20)   /* queries ignore bodies; larger ones are not even read */
 
 static const struct grpc_service *const api_services[] = {&grpc_health, &frontend_streaming, NULL};
 
@@ -32,6 +33,7 @@ fill_http_limits(const struct config_server *c, struct http_limits *l)
 {
     http_limits_default(l);
     l->body_max = API_BODY_MAX;
+    l->header_bytes_max = API_HEADER_MAX;
     if (c->http_listen_conn_limit) {
         l->connections_max = (size_t)c->http_listen_conn_limit;
     }
