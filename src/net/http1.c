@@ -13,6 +13,7 @@
 #include "vivace/base/mem.h"
 #include "vivace/base/metrics.h"
 #include "vivace/base/must.h"
+#include "vivace/runtime/watch.h"
 
 #include <stdio.h>
 
@@ -57,12 +58,20 @@ http1_wake(struct http1 *h)
     h->since_ms = conn_now_ms(h->conn);
 }
 
+/* Bytes that wait: a head that is not whole yet and what came with its end, or requests behind this one. */
+static void
+http1_init_in(struct http1 *h)
+{
+    size_t head_max = h->o->limits.header_bytes_max + LOOP_BUFFER_BYTES;
+    buf_init(&h->in, head_max > HTTP1_PIPELINED_MAX ? head_max : HTTP1_PIPELINED_MAX);
+}
+
 static void
 http1_drop_in(struct http1 *h)
 {
     if (h->in.cap) {
         buf_fini(&h->in);
-        buf_init(&h->in, HTTP1_PIPELINED_MAX);
+        http1_init_in(h);
     }
     if (h->in_reserved) {
         conn_release(h->conn, h->in_reserved);
@@ -467,7 +476,7 @@ http1_open(struct conn *c)
     h->conn = c;
     h->o = conn_options(c);
     h->draining = conn_draining(c);
-    buf_init(&h->in, HTTP1_PIPELINED_MAX);
+    http1_init_in(h);
     http1_wake(h);
     return h;
 }
