@@ -54,14 +54,13 @@ err
 query_gate_enter(struct query_gate *g, struct query_task *t)
 {
     err rc = OK;
-    bool now = false;
     t->gate = g;
     t->next = NULL;
     t->job.run = run;
     mutex_lock(&g->mu);
     if (g->running < g->running_max) {
-        g->running++;
-        now = true;
+        rc = pool_submit(g->pool, &t->job);
+        g->running += rc == OK;
     } else if (g->waiting < g->waiting_max) {
         *(g->first ? &g->last->next : &g->first) = t;
         g->last = t;
@@ -70,8 +69,5 @@ query_gate_enter(struct query_gate *g, struct query_task *t)
         rc = ERR_LIMIT;
     }
     mutex_unlock(&g->mu);
-    if (now && pool_submit(g->pool, &t->job) != OK) {
-        run(&t->job);
-    }
     return rc;
 }

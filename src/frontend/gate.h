@@ -30,5 +30,6 @@ struct query_gate {
 
 void query_gate_init(struct query_gate *g, struct pool *pool, size_t running_max, size_t waiting_max);
 void query_gate_fini(struct query_gate *g);
-/* Start it now or when its turn comes. ERR_LIMIT: too many wait; the task is still the caller's. */
+/* Start it now or when its turn comes. ERR_LIMIT, ERR_UNAVAILABLE: too many wait, or the pool takes no more;
+ * the task is still the caller's. Any thread, loops too. */
 CHECKED err query_gate_enter(struct query_gate *g, struct query_task *t);

@@ -239,7 +239,7 @@ search_http(struct api_request *q)
         if (rc == OK) {
             return;
         }
-        (void)FAULT(&f, rc, "job queue full");
+        rc = FAULT(&f, ERR_LIMIT, "job queue full");
     }
     api_answer_fault(q, rc, &f);
     running_search_fini(&h->search);

@@ -463,7 +463,7 @@ start(struct api_request *q, bool values, enum tag_form form)
         if (rc == OK) {
             return;
         }
-        (void)FAULT(&f, rc, "job queue full");
+        rc = FAULT(&f, ERR_LIMIT, "job queue full");
     }
     api_answer_fault(q, rc, &f);
     running_tags_fini(&h->tags);
