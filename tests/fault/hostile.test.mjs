@@ -24,8 +24,8 @@ async function connect(port) {
   return socket;
 }
 
-/** A write, a read back and a health check, each within a second. */
-async function served() {
+/** A write, a read back and a health check; how many ms they took. */
+async function serve() {
   const began = performance.now();
   const traceId = newTraceId();
   const request = makeRequest([makeSpan({ traceId })]);
@@ -33,8 +33,17 @@ async function served() {
   assert.equal((await exportSpans(server.otlpGrpcPort, encodeRequest(request))).status, 0);
   assert.equal((await readTrace(server, traceId)).length, 1);
   assert.equal((await fetch(`${server.url}/ready`)).status, 200);
-  const ms = performance.now() - began;
-  assert.ok(ms < 2000, `served in ${ms.toFixed(0)} ms`);
+  return performance.now() - began;
+}
+
+/** Others are served in time. A busy machine may spoil one try; a server that is held up spoils every one. */
+async function served() {
+  const tries = [];
+  while (tries.length < 3) {
+    tries.push(await serve());
+    if (tries.at(-1) < 2000) return;
+  }
+  assert.fail(`served in ${tries.map((ms) => ms.toFixed(0))} ms`);
 }
 
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
