@@ -25,7 +25,7 @@ struct pending {
 
 struct corpus {
     struct corpus_options o;
-    struct rng rng;
+    struct dice rng;
     uint64_t traces, spans, clock_ns;
     struct blob resources[CORPUS_PODS]; /* Resource message bodies */
     struct batch batches[CORPUS_PODS];
@@ -46,7 +46,7 @@ rotl(uint64_t x, int k)
 }
 
 void
-rng_seed(struct rng *r, uint64_t seed)
+dice_seed(struct dice *r, uint64_t seed)
 {
     for (int i = 0; i < 4; i++) { /* splitmix64 */
         uint64_t z = seed += 0x9e3779b97f4a7c15u;
@@ -57,7 +57,7 @@ rng_seed(struct rng *r, uint64_t seed)
 }
 
 uint64_t
-rng_u64(struct rng *r) /* xoshiro256** */
+dice_u64(struct dice *r) /* xoshiro256** */
 {
     uint64_t *s = r->s, result = rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
     s[2] ^= s[0];
@@ -70,34 +70,34 @@ rng_u64(struct rng *r) /* xoshiro256** */
 }
 
 uint32_t
-rng_below(struct rng *r, uint32_t n)
+dice_below(struct dice *r, uint32_t n)
 {
-    return (uint32_t)((rng_u64(r) >> 32) * n >> 32);
+    return (uint32_t)((dice_u64(r) >> 32) * n >> 32);
 }
 
 bool
-rng_percent(struct rng *r, uint32_t percent)
+dice_percent(struct dice *r, uint32_t percent)
 {
-    return rng_below(r, 100) < percent;
+    return dice_below(r, 100) < percent;
 }
 
 bool
-rng_permille(struct rng *r, uint32_t permille)
+dice_permille(struct dice *r, uint32_t permille)
 {
-    return rng_below(r, 1000) < permille;
+    return dice_below(r, 1000) < permille;
 }
 
 double
-rng_unit(struct rng *r)
+dice_unit(struct dice *r)
 {
-    return (double)(rng_u64(r) >> 11) * 0x1p-53;
+    return (double)(dice_u64(r) >> 11) * 0x1p-53;
 }
 
 static void
-rng_bytes(struct rng *r, uint8_t *at, size_t n)
+rng_bytes(struct dice *r, uint8_t *at, size_t n)
 {
     for (size_t i = 0; i < n; i += 8) {
-        uint64_t v = rng_u64(r) | 1; /* never all zero */
+        uint64_t v = dice_u64(r) | 1; /* never all zero */
         memcpy(at + i, &v, 8);
     }
 }
@@ -111,10 +111,10 @@ corpus_create(const struct corpus_options *o)
         c->o.spans_per_second = 5000;
     }
     c->clock_ns = o->start_ns;
-    rng_seed(&c->rng, o->seed);
+    dice_seed(&c->rng, o->seed);
     for (uint32_t pod = 0; pod < CORPUS_PODS; pod++) {
         resource_write(&c->resources[pod], &c->rng, pod);
-        c->batches[pod].limit = BATCH_MIN + rng_below(&c->rng, BATCH_MAX - BATCH_MIN + 1);
+        c->batches[pod].limit = BATCH_MIN + dice_below(&c->rng, BATCH_MAX - BATCH_MIN + 1);
     }
     return c;
 }
@@ -158,7 +158,7 @@ batch_flush(struct corpus *c, uint32_t pod, struct corpus_request *ret)
     pb_str(out, 3, "https://opentelemetry.io/schemas/1.27.0");
     pb_close(out, rs);
     b->spans = 0;
-    b->limit = BATCH_MIN + rng_below(&c->rng, BATCH_MAX - BATCH_MIN + 1);
+    b->limit = BATCH_MIN + dice_below(&c->rng, BATCH_MAX - BATCH_MIN + 1);
     *ret = (struct corpus_request){.body = out->p, .n = out->n, .refs = c->refs, .spans = n, .pod = pod};
 }
 
@@ -188,14 +188,14 @@ trace_begin(struct corpus *c)
     c->traces++;
     /* 15 spans a trace: the gap keeps the asked density, with jitter. */
     uint64_t gap = 15000000000u / c->o.spans_per_second;
-    c->clock_ns += gap / 2 + rng_u64(&c->rng) % (gap + 1);
-    uint32_t pick = rng_below(&c->rng, 100);
+    c->clock_ns += gap / 2 + dice_u64(&c->rng) % (gap + 1);
+    uint32_t pick = dice_below(&c->rng, 100);
     size_t e = 0;
     while (e + 1 < entry_count && pick >= entries[e].weight) {
         pick -= entries[e++].weight;
     }
     /* Durations: 3 ms to some seconds, with a long tail. */
-    double u = rng_unit(&c->rng);
+    double u = dice_unit(&c->rng);
     uint64_t duration =
         3000000u + (uint64_t)(60e6 * u + 2.5e9 * u * u * u * u * u * u * u * u * u * u * u * u);
     c->pending[c->pending_count++] = (struct pending){
@@ -207,7 +207,7 @@ static void
 slot_take(struct corpus *c, struct span_spec *child, uint64_t *at, uint64_t end, uint32_t left)
 {
     uint64_t room = (end - *at) / left;
-    uint64_t used = room / 2 + rng_u64(&c->rng) % (room / 2 + 1);
+    uint64_t used = room / 2 + dice_u64(&c->rng) % (room / 2 + 1);
     child->start_ns = *at + (room - used) / 3;
     child->end_ns = child->start_ns + used;
     *at += room;
@@ -228,7 +228,7 @@ static void
 call_layout(struct corpus *c, uint32_t pod, const struct span_spec *client)
 {
     span_emit(c, pod, client);
-    if (c->pending_count == PENDING_MAX || (client->failed && rng_percent(&c->rng, 50))) {
+    if (c->pending_count == PENDING_MAX || (client->failed && dice_percent(&c->rng, 50))) {
         return; /* the far side never saw it */
     }
     uint64_t wire = (client->end_ns - client->start_ns) / 20;
@@ -246,7 +246,7 @@ static void
 op_layout(struct corpus *c, const struct pending *p)
 {
     const struct op *op = p->op;
-    uint32_t pod = op->service * PODS_EACH + rng_below(&c->rng, PODS_EACH);
+    uint32_t pod = op->service * PODS_EACH + dice_below(&c->rng, PODS_EACH);
     struct span_spec server = {.op = op,
                                .role = ROLE_SERVER,
                                .start_ns = p->start_ns,
@@ -255,7 +255,7 @@ op_layout(struct corpus *c, const struct pending *p)
     memcpy(server.trace, c->trace, 16);
     memcpy(server.parent, p->parent, 8);
     rng_bytes(&c->rng, server.id, 8);
-    server.failed = rng_permille(&c->rng, 12);
+    server.failed = dice_permille(&c->rng, 12);
     if (op->proto == PROTO_KAFKA && c->traces > 1) {
         server.has_link = true;
         memcpy(server.link_trace, c->last_trace, 16);
@@ -267,15 +267,15 @@ op_layout(struct corpus *c, const struct pending *p)
     uint32_t left = QUERIES_MAX + CALLS_MAX + 1;
     struct span_spec child;
     for (uint32_t i = 0; i < QUERIES_MAX; i++, left--) {
-        if (rng_percent(&c->rng, op->queries[i].percent)) {
+        if (dice_percent(&c->rng, op->queries[i].percent)) {
             child_init(c, &child, &server, ROLE_QUERY);
             child.statement = &statements[op->queries[i].statement];
-            child.failed = server.failed && rng_percent(&c->rng, 30);
+            child.failed = server.failed && dice_percent(&c->rng, 30);
             slot_take(c, &child, &at, p->end_ns, left);
             span_emit(c, pod, &child);
         }
     }
-    if (op->internal && rng_percent(&c->rng, 80)) {
+    if (op->internal && dice_percent(&c->rng, 80)) {
         child_init(c, &child, &server, ROLE_INTERNAL);
         child.failed = false;
         slot_take(c, &child, &at, p->end_ns, left);
@@ -283,10 +283,10 @@ op_layout(struct corpus *c, const struct pending *p)
     }
     left--;
     for (uint32_t i = 0; i < CALLS_MAX; i++, left--) {
-        if (rng_percent(&c->rng, op->calls[i].percent)) {
+        if (dice_percent(&c->rng, op->calls[i].percent)) {
             child_init(c, &child, &server, ROLE_CLIENT);
             child.op = &ops[op->calls[i].op];
-            child.failed = server.failed && rng_percent(&c->rng, 50);
+            child.failed = server.failed && dice_percent(&c->rng, 50);
             slot_take(c, &child, &at, p->end_ns, left ? left : 1);
             call_layout(c, pod, &child);
         }

@@ -52,17 +52,17 @@ struct entry {
 extern const struct entry entries[];
 extern const size_t entry_count;
 
-struct rng {
+struct dice {
     uint64_t s[4];
 };
 
-void rng_seed(struct rng *r, uint64_t seed);
-uint64_t rng_u64(struct rng *r);
+void dice_seed(struct dice *r, uint64_t seed);
+uint64_t dice_u64(struct dice *r);
 /* 0..n-1 */
-uint32_t rng_below(struct rng *r, uint32_t n);
-bool rng_percent(struct rng *r, uint32_t percent);
-bool rng_permille(struct rng *r, uint32_t permille);
-double rng_unit(struct rng *r);
+uint32_t dice_below(struct dice *r, uint32_t n);
+bool dice_percent(struct dice *r, uint32_t percent);
+bool dice_permille(struct dice *r, uint32_t permille);
+double dice_unit(struct dice *r);
 
 enum role { ROLE_SERVER, ROLE_CLIENT, ROLE_QUERY, ROLE_INTERNAL };
 
@@ -78,9 +78,9 @@ struct span_spec {
 };
 
 /* Append a Span message as field 2 of a ScopeSpans. */
-void span_write(struct blob *b, struct rng *r, const struct span_spec *s);
+void span_write(struct blob *b, struct dice *r, const struct span_spec *s);
 /* Append a Resource message's body for pod `pod`. */
-void resource_write(struct blob *b, struct rng *r, uint32_t pod);
+void resource_write(struct blob *b, struct dice *r, uint32_t pod);
 /* Which of the three scopes a role's spans belong to, and that scope's message for a service. */
 uint32_t scope_of(uint8_t role);
 void scope_write(struct blob *b, const struct service *s, uint32_t scope);

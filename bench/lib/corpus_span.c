@@ -68,7 +68,7 @@ text_put(char *at, const char *text)
 
 /* The route with its parameter filled: "/shop/products/{id}" -> "/shop/products/9f86d081". */
 static size_t
-path_put(char *at, struct rng *r, const char *route)
+path_put(char *at, struct dice *r, const char *route)
 {
     const char *open = strchr(route, '{');
     if (!open) {
@@ -77,13 +77,13 @@ path_put(char *at, struct rng *r, const char *route)
     size_t n = (size_t)(open - route);
     memcpy(at, route, n);
     if (strcmp(open, "{category}") == 0) {
-        return n + text_put(at + n, categories[rng_below(r, 8)]);
+        return n + text_put(at + n, categories[dice_below(r, 8)]);
     }
-    return n + hex_put(at + n, rng_u64(r), 10);
+    return n + hex_put(at + n, dice_u64(r), 10);
 }
 
 static void
-http_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
+http_attrs(struct blob *b, struct dice *r, const struct span_spec *s)
 {
     bool server = s->role == ROLE_SERVER;
     char text[160];
@@ -93,9 +93,9 @@ http_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
         pb_attr_str(b, SPAN_ATTR, "network.protocol.version", "1.1");
         pb_attr_strn(b, SPAN_ATTR, "url.path", text, path_put(text, r, s->op->route));
         if (!s->has_parent) {
-            pb_attr_str(b, SPAN_ATTR, "user_agent.original", agents[rng_below(r, 4)]);
-            int n = snprintf(text, sizeof text, "10.%u.%u.%u", rng_below(r, 64), rng_below(r, 256),
-                             rng_below(r, 256));
+            pb_attr_str(b, SPAN_ATTR, "user_agent.original", agents[dice_below(r, 4)]);
+            int n = snprintf(text, sizeof text, "10.%u.%u.%u", dice_below(r, 64), dice_below(r, 256),
+                             dice_below(r, 256));
             pb_attr_strn(b, SPAN_ATTR, "client.address", text, (size_t)n);
         }
     } else {
@@ -104,15 +104,15 @@ http_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
         n += text_put(text + n, ":8080");
         n += path_put(text + n, r, s->op->route);
         n += text_put(text + n, "?session=");
-        n += hex_put(text + n, rng_u64(r), 16);
+        n += hex_put(text + n, dice_u64(r), 16);
         pb_attr_strn(b, SPAN_ATTR, "url.full", text, n);
     }
-    int64_t status = s->failed ? 502 + (int64_t)rng_below(r, 3) : rng_permille(r, 30) ? 404 : 200;
+    int64_t status = s->failed ? 502 + (int64_t)dice_below(r, 3) : dice_permille(r, 30) ? 404 : 200;
     pb_attr_int(b, SPAN_ATTR, "http.response.status_code", status);
 }
 
 static void
-grpc_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
+grpc_attrs(struct blob *b, struct dice *r, const struct span_spec *s)
 {
     pb_attr_str(b, SPAN_ATTR, "rpc.system", "grpc");
     pb_attr_str(b, SPAN_ATTR, "rpc.service", s->op->route);
@@ -120,24 +120,24 @@ grpc_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
     if (s->role == ROLE_CLIENT) {
         pb_attr_str(b, SPAN_ATTR, "server.address", services[s->op->service].name);
     }
-    pb_attr_int(b, SPAN_ATTR, "rpc.grpc.status_code", s->failed ? 13 + (int64_t)rng_below(r, 2) : 0);
+    pb_attr_int(b, SPAN_ATTR, "rpc.grpc.status_code", s->failed ? 13 + (int64_t)dice_below(r, 2) : 0);
 }
 
 static void
-kafka_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
+kafka_attrs(struct blob *b, struct dice *r, const struct span_spec *s)
 {
     char text[40];
     pb_attr_str(b, SPAN_ATTR, "messaging.system", "kafka");
     pb_attr_str(b, SPAN_ATTR, "messaging.destination.name", s->op->name);
-    pb_attr_strn(b, SPAN_ATTR, "messaging.message.id", text, uuid_put(text, rng_u64(r), rng_u64(r)));
+    pb_attr_strn(b, SPAN_ATTR, "messaging.message.id", text, uuid_put(text, dice_u64(r), dice_u64(r)));
     if (s->role == ROLE_SERVER) {
         pb_attr_str(b, SPAN_ATTR, "messaging.consumer.group.name", s->op->route);
-        pb_attr_int(b, SPAN_ATTR, "messaging.kafka.offset", 1000000 + (int64_t)rng_below(r, 9000000));
+        pb_attr_int(b, SPAN_ATTR, "messaging.kafka.offset", 1000000 + (int64_t)dice_below(r, 9000000));
     }
 }
 
 static void
-query_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
+query_attrs(struct blob *b, struct dice *r, const struct span_spec *s)
 {
     const struct statement *q = s->statement;
     char text[64];
@@ -148,35 +148,35 @@ query_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
     pb_attr_str(b, SPAN_ATTR, "db.query.text", q->text);
     pb_attr_strn(b, SPAN_ATTR, "server.address", text, (size_t)n);
     if (q->operation[0] == 'S') {
-        pb_attr_int(b, SPAN_ATTR, "db.response.returned_rows", (int64_t)rng_below(r, 40));
+        pb_attr_int(b, SPAN_ATTR, "db.response.returned_rows", (int64_t)dice_below(r, 40));
     }
 }
 
 /* What the shop's own code adds: ids, amounts, flags and lists. */
 static void
-shop_attrs(struct blob *b, struct rng *r, const struct span_spec *s)
+shop_attrs(struct blob *b, struct dice *r, const struct span_spec *s)
 {
     char text[40];
     if (s->role == ROLE_INTERNAL) {
         pb_attr_str(b, SPAN_ATTR, "code.function.name", s->op->internal);
-        pb_attr_int(b, SPAN_ATTR, "thread.id", 1 + (int64_t)rng_below(r, 64));
+        pb_attr_int(b, SPAN_ATTR, "thread.id", 1 + (int64_t)dice_below(r, 64));
     }
-    if (s->role == ROLE_SERVER && rng_percent(r, 25)) {
+    if (s->role == ROLE_SERVER && dice_percent(r, 25)) {
         size_t n = text_put(text, "cust-");
-        pb_attr_strn(b, SPAN_ATTR, "enduser.id", text, n + hex_put(text + n, rng_below(r, 200000), 6));
-        pb_attr_bool(b, SPAN_ATTR, "app.cache.hit", rng_percent(r, 60));
+        pb_attr_strn(b, SPAN_ATTR, "enduser.id", text, n + hex_put(text + n, dice_below(r, 200000), 6));
+        pb_attr_bool(b, SPAN_ATTR, "app.cache.hit", dice_percent(r, 60));
     }
-    if (s->role == ROLE_SERVER && rng_percent(r, 12)) {
-        pb_attr_strn(b, SPAN_ATTR, "app.order.id", text, uuid_put(text, rng_u64(r), rng_u64(r)));
-        pb_attr_double(b, SPAN_ATTR, "app.order.amount", (double)rng_below(r, 100000) / 100);
+    if (s->role == ROLE_SERVER && dice_percent(r, 12)) {
+        pb_attr_strn(b, SPAN_ATTR, "app.order.id", text, uuid_put(text, dice_u64(r), dice_u64(r)));
+        pb_attr_double(b, SPAN_ATTR, "app.order.amount", (double)dice_below(r, 100000) / 100);
     }
-    if (rng_percent(r, 4)) {
+    if (dice_percent(r, 4)) {
         char sku[4][12];
         const char *list[4];
-        size_t n = 1 + rng_below(r, 4);
+        size_t n = 1 + dice_below(r, 4);
         for (size_t i = 0; i < n; i++) {
             size_t m = text_put(sku[i], "sku-");
-            m += hex_put(sku[i] + m, rng_below(r, 5000), 4);
+            m += hex_put(sku[i] + m, dice_below(r, 5000), 4);
             sku[i][m] = 0;
             list[i] = sku[i];
         }
@@ -200,9 +200,9 @@ static const struct {
 };
 
 static void
-exception_event(struct blob *b, struct rng *r, const struct span_spec *s)
+exception_event(struct blob *b, struct dice *r, const struct span_spec *s)
 {
-    uint32_t which = rng_below(r, 4);
+    uint32_t which = dice_below(r, 4);
     size_t event = pb_open(b, SPAN_EVENT);
     pb_fixed64(b, 1, s->end_ns - (s->end_ns - s->start_ns) / 8);
     pb_str(b, 2, "exception");
@@ -210,13 +210,13 @@ exception_event(struct blob *b, struct rng *r, const struct span_spec *s)
     pb_attr_str(b, 3, "exception.message", failures[which].message);
     struct blob trace = {0};
     blob_printf(&trace, "%s: %s\n", failures[which].type, failures[which].message);
-    uint32_t frames = 8 + rng_below(r, 16);
+    uint32_t frames = 8 + dice_below(r, 16);
     for (uint32_t i = 0; i < frames; i++) {
         char line[128];
         const char *frame = failures[which].frame, *mark = strchr(frame, '%');
         size_t n = (size_t)(mark - frame);
         memcpy(line, frame, n);
-        n += (size_t)snprintf(line + n, 16, "%u", 20 + i * 37 + rng_below(r, 4));
+        n += (size_t)snprintf(line + n, 16, "%u", 20 + i * 37 + dice_below(r, 4));
         n += text_put(line + n, mark + 2);
         blob_add(&trace, line, n);
     }
@@ -226,13 +226,13 @@ exception_event(struct blob *b, struct rng *r, const struct span_spec *s)
 }
 
 static void
-log_event(struct blob *b, struct rng *r, const struct span_spec *s)
+log_event(struct blob *b, struct dice *r, const struct span_spec *s)
 {
     static const char *const names[] = {"cache miss", "retry scheduled", "message received", "lock acquired"};
     size_t event = pb_open(b, SPAN_EVENT);
     pb_fixed64(b, 1, s->start_ns + (s->end_ns - s->start_ns) / 3);
-    pb_str(b, 2, names[rng_below(r, 4)]);
-    pb_attr_int(b, 3, "attempt", 1 + (int64_t)rng_below(r, 3));
+    pb_str(b, 2, names[dice_below(r, 4)]);
+    pb_attr_int(b, 3, "attempt", 1 + (int64_t)dice_below(r, 3));
     pb_close(b, event);
 }
 
@@ -280,12 +280,12 @@ kind_of(const struct span_spec *s)
 }
 
 static void
-attrs_put(struct blob *b, struct rng *r, const struct span_spec *s)
+attrs_put(struct blob *b, struct dice *r, const struct span_spec *s)
 {
     if (s->role == ROLE_QUERY) {
         query_attrs(b, r, s);
     } else if (s->role != ROLE_INTERNAL) {
-        static void (*const by_proto[])(struct blob *, struct rng *, const struct span_spec *) = {
+        static void (*const by_proto[])(struct blob *, struct dice *, const struct span_spec *) = {
             [PROTO_HTTP] = http_attrs, [PROTO_GRPC] = grpc_attrs, [PROTO_KAFKA] = kafka_attrs};
         by_proto[s->op->proto](b, r, s);
     }
@@ -296,7 +296,7 @@ attrs_put(struct blob *b, struct rng *r, const struct span_spec *s)
 }
 
 void
-span_write(struct blob *b, struct rng *r, const struct span_spec *s)
+span_write(struct blob *b, struct dice *r, const struct span_spec *s)
 {
     size_t span = pb_open(b, 2);
     pb_bytes(b, SPAN_TRACE, s->trace, 16);
@@ -311,7 +311,7 @@ span_write(struct blob *b, struct rng *r, const struct span_spec *s)
     attrs_put(b, r, s);
     if (s->failed && s->role != ROLE_CLIENT) {
         exception_event(b, r, s);
-    } else if (rng_percent(r, 4)) {
+    } else if (dice_percent(r, 4)) {
         log_event(b, r, s);
     }
     if (s->has_link) {
@@ -349,15 +349,15 @@ scope_write(struct blob *b, const struct service *s, uint32_t scope)
 }
 
 void
-resource_write(struct blob *b, struct rng *r, uint32_t pod)
+resource_write(struct blob *b, struct dice *r, uint32_t pod)
 {
     const struct service *s = &services[pod / PODS_EACH];
     char text[128], set[12];
-    set[hex_put(set, rng_u64(r), 9)] = 0;
+    set[hex_put(set, dice_u64(r), 9)] = 0;
     pb_attr_str(b, 1, "service.name", s->name);
     pb_attr_str(b, 1, "service.namespace", s->namespace);
     pb_attr_str(b, 1, "service.version", s->version);
-    pb_attr_strn(b, 1, "service.instance.id", text, uuid_put(text, rng_u64(r), rng_u64(r)));
+    pb_attr_strn(b, 1, "service.instance.id", text, uuid_put(text, dice_u64(r), dice_u64(r)));
     pb_attr_str(b, 1, "telemetry.sdk.language", s->language);
     pb_attr_str(b, 1, "telemetry.sdk.name", "opentelemetry");
     pb_attr_str(b, 1, "telemetry.sdk.version", "1.43.0");
@@ -370,11 +370,11 @@ resource_write(struct blob *b, struct rng *r, uint32_t pod)
     pb_attr_str(b, 1, "k8s.container.name", s->name);
     int n = snprintf(text, sizeof text, "%s-%s", s->name, set);
     pb_attr_strn(b, 1, "k8s.replicaset.name", text, (size_t)n);
-    n += snprintf(text + n, sizeof text - (size_t)n, "-%05x", rng_below(r, 1 << 20));
+    n += snprintf(text + n, sizeof text - (size_t)n, "-%05x", dice_below(r, 1 << 20));
     pb_attr_strn(b, 1, "k8s.pod.name", text, (size_t)n);
     pb_attr_strn(b, 1, "host.name", text, (size_t)n);
-    pb_attr_strn(b, 1, "k8s.pod.uid", text, uuid_put(text, rng_u64(r), rng_u64(r)));
+    pb_attr_strn(b, 1, "k8s.pod.uid", text, uuid_put(text, dice_u64(r), dice_u64(r)));
     n = snprintf(text, sizeof text, "ip-10-0-%u-%u.eu-central-1.compute.internal", pod % 3, 10 + pod % 9);
     pb_attr_strn(b, 1, "k8s.node.name", text, (size_t)n);
-    pb_attr_int(b, 1, "process.pid", 1 + (int64_t)rng_below(r, 40));
+    pb_attr_int(b, 1, "process.pid", 1 + (int64_t)dice_below(r, 40));
 }

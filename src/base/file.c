@@ -217,6 +217,15 @@ file_unlink(const char *path, struct fault *f)
 }
 
 err
+file_rmdir(const char *path, struct fault *f)
+{
+    if (hook_fails(FILE_UNLINK, path, 0) || rmdir(path) != 0) {
+        return FAULT_OS(f, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "remove %s", path);
+    }
+    return OK;
+}
+
+err
 file_truncate(int fd, const char *path, off_t n, struct fault *f)
 {
     if (hook_fails(FILE_TRUNCATE, path, 0) || ftruncate(fd, n) != 0) {

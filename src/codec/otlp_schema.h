@@ -43,5 +43,3 @@ void otlp_key_value_peek(slice body, struct attr *ret);
 /* A value's member as it stands in an AnyValue: its size, and its bytes; `w` has room. */
 size_t otlp_value_size(const struct attr *a);
 uint8_t *otlp_value_write(uint8_t *w, const struct attr *a);
-/* Size of a span as otlp_encode writes its body. */
-size_t otlp_span_size(const struct span_batch *b, const struct span *s);

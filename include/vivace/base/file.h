@@ -44,6 +44,8 @@ CHECKED err file_fsync_dir(const char *dir, struct fault *f);
 CHECKED err file_rename(const char *from, const char *to, struct fault *f);
 /* ERR_NOT_FOUND when it is not there. */
 CHECKED err file_unlink(const char *path, struct fault *f);
+/* An empty directory; the hook sees FILE_UNLINK. ERR_NOT_FOUND when it is not there. */
+CHECKED err file_rmdir(const char *path, struct fault *f);
 CHECKED err file_truncate(int fd, const char *path, off_t n, struct fault *f);
 CHECKED err file_size(int fd, const char *path, struct fault *f, size_t *ret);
 /* mkdir -p, mode 0750. */

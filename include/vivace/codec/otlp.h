@@ -27,6 +27,8 @@ CHECKED err otlp_json_decode(slice body, struct span_batch *out, struct fault *f
 CHECKED err otlp_encode(const struct span_batch *b, struct buf *out);
 /* Bytes otlp_encode would append; without resources and scopes when there is no memory to tell. */
 size_t otlp_encoded_size(const struct span_batch *b);
+/* Bytes of one span as an OTLP Span message, without tag and length. */
+size_t otlp_span_size(const struct span_batch *b, const struct span *s);
 
 /* How a trace is laid out for a reader (api.md 1.1): one ResourceSpans per resource x scope name and version;
  * `resource`, `scope` and `status` are always present, empty or not. Spans stand in batch order. */

@@ -1,0 +1,34 @@
+/* The blocks below a directory, found at start.
+ *
+ * `<path>/<tenant>/<uuid>/`: only meta.json is read. What is half written (a temporary directory of a crash)
+ * is removed; what is not a block, or a block that cannot be read, is left where it is, named and counted.
+ * Threads: one owner; entries are plain values.
+ */
+#pragma once
+
+#include "vivace/block/meta.h"
+
+enum block_problem {
+    BLOCK_PROBLEM_FOREIGN, /* not named as a block */
+    BLOCK_PROBLEM_CORRUPT, /* meta.json missing, wrong, or not fitting the files */
+    BLOCK_PROBLEM_VERSION, /* of a version this program does not read */
+    BLOCK_PROBLEM_COUNT
+};
+
+struct block_list {
+    struct block_meta *blocks; /* newest first: by max_end_ns, then id */
+    size_t count, cap;
+    size_t problems[BLOCK_PROBLEM_COUNT];
+    size_t swept; /* temporary directories removed */
+};
+
+/* Told each thing that is set aside; may be NULL. `path` is good during the call. */
+typedef void (*block_problem_fn)(void *ctx, enum block_problem what, const char *path, const char *reason);
+
+/* A missing `path` is an empty list. ERR_IO when a directory cannot be read. */
+CHECKED err block_list_scan(const char *path, block_problem_fn report, void *ctx, struct fault *f,
+                            struct block_list *ret);
+void block_list_fini(struct block_list *l);
+
+/* Remove a block: renamed away first, so that no lister sees half of it. ERR_NOT_FOUND. */
+CHECKED err block_remove(const char *tenant_dir, const block_uuid *id, struct fault *f);

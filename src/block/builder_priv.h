@@ -1,0 +1,147 @@
+/* What the builder holds between add and publish.
+ *
+ *   trace -> rows (linked in order of arrival) -> shape and cells, scope -> resource, events, links
+ *
+ * A shape is the ordered list of an owner's attributes without their values; its cells are the values: one
+ * word for a string number or a bool, two for an int or a double, none for an empty value. Rows, cells,
+ * events and links live in one arena, freed at once.
+ */
+#pragma once
+
+#include "intern.h"
+#include "schema_priv.h"
+
+#include "vivace/base/table.h"
+#include "vivace/block/builder.h"
+
+/* A key with a kind on one scope: what may become a column. */
+struct field {
+    enum block_scope scope;
+    enum value_kind kind;
+    uint32_t key;   /* string */
+    uint64_t count; /* owners that have it */
+    int32_t chosen; /* set at publish: position among the attribute columns, -1 = none */
+    bool bad;       /* some value is not UTF-8 */
+};
+
+struct shape_attr {
+    uint32_t field;
+    uint32_t cell;  /* first word in the owner's cells */
+    int32_t target; /* set at publish: index in writer->targets, -1 = the generic list */
+    uint8_t kind;
+    bool repeated; /* the key and kind were there before: the value goes to the generic list */
+};
+
+struct shape {
+    uint32_t order; /* string: its encoding, docs/block-format.md */
+    uint32_t attr_count, cell_count;
+    uint64_t owners;
+    struct shape_attr *attrs;
+    enum block_scope scope;
+};
+
+struct held_event {
+    uint64_t time_ns;
+    uint32_t name, dropped, shape;
+    uint32_t *cells;
+};
+
+struct held_link {
+    trace_id trace;
+    span_id span;
+    uint32_t state, flags, dropped, shape;
+    uint32_t *cells;
+};
+
+/* What few spans have. */
+struct row_more {
+    struct held_event *events;
+    struct held_link *links;
+    uint32_t event_count, link_count;
+    uint32_t dropped_attrs, dropped_events, dropped_links;
+    uint32_t status_message, trace_state;
+};
+
+struct row {
+    struct row *next;
+    uint32_t *cells;
+    struct row_more *more; /* or NULL */
+    uint64_t start_ns, end_ns;
+    span_id id, parent;
+    uint32_t name, shape, scope, flags;
+    int32_t kind, status;
+    int32_t left, right, parent_left, children; /* nested set, set at publish */
+    uint32_t bytes;                             /* about what it takes in pages */
+    uint8_t batch_start;
+};
+
+struct held_trace {
+    trace_id id;
+    struct row *first, *last;
+    uint32_t rows;
+    uint32_t batch, batch_scope, batch_resource; /* of the last row: does the next one go on with it? */
+    uint64_t min_start_ns, max_end_ns;
+    uint32_t root_name, root_service; /* strings, set at publish */
+};
+
+struct held_scope {
+    uint32_t resource, raw, name, version, shape;
+    uint32_t *cells;
+};
+
+struct held_resource {
+    uint32_t raw, service, shape;
+    uint32_t *cells;
+};
+
+struct block_builder {
+    char tenant[BLOCK_TENANT_MAX + 1];
+    struct block_builder_options options;
+    size_t reserved; /* of the budget */
+    struct intern strings;
+    struct arena arena;
+    uint32_t *cell_at, *cell_end; /* free part of the open chunk of cells */
+    struct id_table trace_ids;    /* position in traces + 1 */
+    struct held_trace *traces;
+    size_t trace_count, trace_cap;
+    struct shape *shapes;
+    size_t shape_count, shape_cap;
+    struct id_map shape_of[BLOCK_SCOPE_COUNT]; /* order string -> shape */
+    struct field *fields;
+    size_t field_count, field_cap;
+    struct id_map field_of[BLOCK_SCOPE_COUNT][VALUE_BYTES + 1]; /* key -> field */
+    struct held_resource *resources;
+    struct held_scope *scopes;
+    size_t resource_count, resource_cap, scope_count, scope_cap;
+    struct id_table resource_ids; /* raw string -> resource + 1 */
+    struct id_table scope_ids;    /* raw string, resource -> scope + 1 */
+    uint32_t *batch_scopes;       /* of the batch under way: index in scopes */
+    size_t batch_scope_cap;
+    struct buf order, raw; /* scratch */
+    uint32_t batch;
+    uint64_t row_count, min_start_ns, max_end_ns;
+    uint32_t service_key; /* string "service.name" */
+    bool bad_text;        /* a fixed text column holds what is not UTF-8 */
+    bool spent;
+};
+
+/* Summary and nested set of every trace: fills what the structs say is set at publish. */
+void builder_summarise(struct block_builder *b);
+
+/* Choose the attribute columns: fills `ret` (SCHEMA_ATTRS_MAX entries) in the order of scopes, and each
+ * field's `chosen`. *ret_bad_text: some text outside of them is not UTF-8. */
+#define SCHEMA_ATTRS_MAX 256
+size_t builder_select(struct block_builder *b, struct schema_attr *ret, bool *ret_bad_text);
+
+/* --- writing (columns.c) --- */
+
+struct parquet_sink;
+/* Write the whole file to the sink. */
+CHECKED err builder_write(struct block_builder *b, const struct block_meta *meta,
+                          const struct parquet_sink *sink, struct fault *f);
+
+static inline size_t
+kind_cells(enum value_kind kind)
+{
+    return kind == VALUE_NONE ? 0 : kind == VALUE_INT || kind == VALUE_DOUBLE ? 2 : 1;
+}

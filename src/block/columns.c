@@ -1,0 +1,353 @@
+/* The file: order of traces, row groups, pages; which string columns have a dictionary. */
+#include "writer_priv.h"
+
+#include "vivace/base/mem.h"
+
+#include <stdlib.h>
+
+#define GROUP_BYTES      ((size_t)32 << 20) /* values of a row group: bounds its dictionaries */
+#define PAGE_BYTES       ((size_t)8 << 20)
+#define SAMPLE_ROWS      16384
+#define DICTIONARY_BYTES ((size_t)1 << 20) /* of number columns; strings are decided by the sample */
+#define WRITER_BYTES     ((size_t)512 << 20)
+
+/* --- order ------------------------------------------------------------------------------------------------
+ */
+
+static int
+by_id(const void *va, const void *vb)
+{
+    const struct held_trace *a = *(struct held_trace *const *)va, *b = *(struct held_trace *const *)vb;
+    return memcmp(a->id.b, b->id.b, sizeof a->id.b);
+}
+
+static int
+by_start(const void *va, const void *vb)
+{
+    const struct held_trace *a = *(struct held_trace *const *)va, *b = *(struct held_trace *const *)vb;
+    if (a->min_start_ns != b->min_start_ns) {
+        return a->min_start_ns < b->min_start_ns ? -1 : 1;
+    }
+    return by_id(va, vb);
+}
+
+/* End of the run of traces from `at` that fill one row group: at least one. */
+static size_t
+slice_end(const struct block_builder *b, struct held_trace *const *order, size_t at)
+{
+    uint64_t rows = order[at]->rows;
+    size_t end = at + 1;
+    while (end < b->trace_count && rows + order[end]->rows <= b->options.row_group_rows) {
+        rows += order[end++]->rows;
+    }
+    return end;
+}
+
+/* --- dictionaries, by sample ---------------------------------------------------------------------------- */
+
+static err
+take_row(struct block_writer *w, struct row *row, struct held_trace *trace)
+{
+    w->slots[w->slot_count++] = (struct slot){row, trace};
+    w->slot_bytes += row->bytes;
+    bool full = w->slot_count == CHUNK_ROWS || w->slot_bytes >= CHUNK_BYTES;
+    return full ? emit_chunk(w) : OK;
+}
+
+/* Gather some thousand rows of whole traces from all over the block without writing them, and count distinct
+ * values. */
+static err
+sample(struct block_writer *w, struct held_trace *const *order)
+{
+    struct block_builder *b = w->b;
+    size_t stride = (size_t)(b->row_count / SAMPLE_ROWS) + 1, taken = 0;
+    err rc = OK;
+    for (size_t i = 0; i < b->trace_count && taken < SAMPLE_ROWS * 2; i += stride) {
+        for (struct row *row = order[i]->first; row && taken < SAMPLE_ROWS * 2; row = row->next, taken++) {
+            TRY(take_row(w, row, order[i]));
+        }
+    }
+    if (w->slot_count) {
+        TRY(emit_chunk(w));
+    }
+out:
+    return rc;
+}
+
+/* At most half as many distinct values as values. */
+static void
+decide_dictionaries(struct block_writer *w)
+{
+    for (size_t i = 0; i < w->target_count; i++) {
+        struct target *t = &w->targets[i];
+        t->dictionary = t->policy == POLICY_STRING && (uint64_t)t->code_count * 2 <= t->sampled + 1;
+    }
+}
+
+/* How many distinct values a column without dictionary has in a row group, for its Bloom filter. */
+static uint64_t
+distinct_per_group(const struct block_writer *w, const struct target *t)
+{
+    const struct block_builder *b = w->b;
+    uint64_t rows = b->row_count < b->options.row_group_rows ? b->row_count : b->options.row_group_rows;
+    uint64_t sample_rows = w->targets[BLOCK_NAME].sampled;
+    return sample_rows ? rows * t->code_count / sample_rows : 0;
+}
+
+static struct parquet_column_options
+column_options(const struct block_writer *w, const struct target *t, size_t i)
+{
+    struct parquet_column_options o = {.dictionary = PARQUET_DICTIONARY_NONE};
+    bool text = i >= BLOCK_COLUMN_COUNT && t->kind == VALUE_STRING;
+    o.no_statistics = i < BLOCK_COLUMN_COUNT && column_forms[i].no_bounds;
+    switch (t->policy) {
+    case POLICY_TRACE_ID:
+        o.dictionary = PARQUET_DICTIONARY_GIVEN;
+        o.bloom_ndv = w->b->options.row_group_rows * w->b->trace_count / w->b->row_count + 64;
+        o.bloom_ndv = o.bloom_ndv < w->b->trace_count ? o.bloom_ndv : w->b->trace_count;
+        break;
+    case POLICY_RANDOM:
+        o.uncompressed = true;
+        break;
+    case POLICY_ID:
+        break;
+    case POLICY_DELTA:
+        o.encoding = PARQUET_DELTA_BINARY_PACKED;
+        break;
+    case POLICY_NUMBER:
+        o.dictionary = PARQUET_DICTIONARY_AUTO;
+        o.encoding = PARQUET_DELTA_BINARY_PACKED;
+        break;
+    case POLICY_DOUBLE:
+        o.dictionary = PARQUET_DICTIONARY_AUTO;
+        break;
+    case POLICY_BOOL:
+        o.encoding = PARQUET_RLE;
+        break;
+    case POLICY_STRING:
+        o.dictionary = t->dictionary ? PARQUET_DICTIONARY_GIVEN : PARQUET_DICTIONARY_NONE;
+        o.encoding = t->dictionary ? PARQUET_PLAIN : PARQUET_DELTA_LENGTH_BYTE_ARRAY;
+        o.bloom_ndv = text && !t->dictionary ? distinct_per_group(w, t) : 0;
+        break;
+    }
+    return o;
+}
+
+/* --- setting up -------------------------------------------------------------------------------------------
+ */
+
+static err
+make_targets(struct block_writer *w)
+{
+    struct schema_attr attrs[SCHEMA_ATTRS_MAX];
+    int32_t fixed[BLOCK_COLUMN_COUNT], columns[SCHEMA_ATTRS_MAX];
+    bool bad_text = false;
+    size_t count = builder_select(w->b, attrs, &bad_text);
+    err rc = schema_build(attrs, count, bad_text, w->f, &w->schema, fixed, columns);
+    if (rc != OK) {
+        return rc;
+    }
+    w->target_count = BLOCK_COLUMN_COUNT + count;
+    w->targets = mem_new_array(struct target, w->target_count);
+    for (size_t i = 0; i < BLOCK_COLUMN_COUNT; i++) {
+        w->targets[i] = (struct target){.column = (size_t)fixed[i], .policy = column_forms[i].policy};
+    }
+    for (size_t i = 0; i < count; i++) {
+        w->targets[BLOCK_COLUMN_COUNT + i] = (struct target){
+            .column = (size_t)columns[i],
+            .policy = schema_attr_policy(attrs[i].kind),
+            .kind = attrs[i].kind,
+            .scope = attrs[i].scope,
+        };
+    }
+    for (size_t i = 0; i < w->b->shape_count; i++) {
+        const struct shape *s = &w->b->shapes[i];
+        for (uint32_t k = 0; k < s->attr_count; k++) {
+            int32_t chosen = w->b->fields[s->attrs[k].field].chosen;
+            bool column = chosen >= 0 && !s->attrs[k].repeated;
+            s->attrs[k].target = column ? (int32_t)BLOCK_COLUMN_COUNT + chosen : -1;
+        }
+    }
+    return OK;
+}
+
+static void
+begin_group(struct block_writer *w)
+{
+    for (size_t i = 0; i < w->target_count; i++) {
+        id_map_clear(&w->targets[i].codes);
+        w->targets[i].code_count = 0;
+    }
+    w->last_trace = NULL;
+    w->trace_codes = 0;
+    w->group_rows = w->group_bytes = w->page_rows = w->page_bytes = 0;
+    w->group++;
+}
+
+static err
+open_file(struct block_writer *w, const struct parquet_sink *sink)
+{
+    struct parquet_column_options *columns = mem_new_array(struct parquet_column_options, w->target_count);
+    struct parquet_sorting sorting = {.column = (int32_t)w->targets[BLOCK_TRACE_ID].column};
+    for (size_t i = 0; i < w->target_count; i++) {
+        columns[w->targets[i].column] = column_options(w, &w->targets[i], i);
+    }
+    struct parquet_writer_options o = {
+        .zstd_level = w->b->options.zstd_level,
+        .dictionary_bytes_max = DICTIONARY_BYTES,
+        .memory_max = WRITER_BYTES,
+        .sorting = &sorting,
+        .sorting_count = 1,
+        .columns = columns,
+    };
+    err rc = parquet_writer_create(w->schema, &o, sink, w->f, &w->out);
+    mem_free(columns);
+    return rc;
+}
+
+static void
+writer_fini(struct block_writer *w)
+{
+    parquet_writer_destroy(w->out);
+    if (w->schema) {
+        parquet_schema_destroy(w->schema);
+    }
+    for (size_t i = 0; i < w->target_count; i++) {
+        id_map_fini(&w->targets[i].codes);
+        mem_free(w->targets[i].at);
+        mem_free(w->targets[i].cells);
+    }
+    struct owners *owners[] = {&w->event_owners, &w->link_owners};
+    for (size_t i = 0; i < 2; i++) {
+        mem_free(owners[i]->def);
+        mem_free(owners[i]->rep);
+        mem_free(owners[i]->levels);
+    }
+    for (size_t i = 0; i < sizeof w->generic / sizeof *w->generic; i++) {
+        mem_free(w->generic[i].items);
+    }
+    vectors_fini(&w->v);
+    id_map_fini(&w->services);
+    mem_free(w->targets);
+    mem_free(w->slots);
+    mem_free(w->events);
+    mem_free(w->links);
+    mem_free(w->seen_resources);
+}
+
+/* --- rows --------------------------------------------------------------------------------------------------
+ */
+
+static err
+end_group(struct block_writer *w)
+{
+    err rc = OK;
+    if (w->slot_count) {
+        TRY(emit_chunk(w));
+    }
+    TRY(parquet_writer_end_row_group(w->out, w->f));
+    begin_group(w);
+out:
+    return rc;
+}
+
+/* What a row adds to the row group: its values, and its resource when that is new there. */
+static size_t
+row_cost(struct block_writer *w, const struct row *row)
+{
+    const struct block_builder *b = w->b;
+    uint32_t resource = b->scopes[row->scope].resource;
+    if (w->seen_resources[resource] == w->group) {
+        return row->bytes;
+    }
+    w->seen_resources[resource] = w->group;
+    return row->bytes + b->strings.strings[b->resources[resource].raw].n * 2;
+}
+
+static err
+write_row(struct block_writer *w, struct row *row, struct held_trace *trace)
+{
+    err rc = OK;
+    size_t cost = row_cost(w, row);
+    if (w->group_rows == w->b->options.row_group_rows ||
+        (w->group_rows && w->group_bytes + cost > GROUP_BYTES)) {
+        TRY(end_group(w));
+        cost = row_cost(w, row);
+    } else if (w->page_rows == w->b->options.page_rows ||
+               (w->page_rows && w->page_bytes + cost > PAGE_BYTES)) {
+        if (w->slot_count) {
+            TRY(emit_chunk(w));
+        }
+        TRY(parquet_writer_end_page(w->out, w->f));
+        w->page_rows = w->page_bytes = 0;
+    }
+    w->group_rows++;
+    w->page_rows++;
+    w->group_bytes += cost;
+    w->page_bytes += cost;
+    TRY(take_row(w, row, trace));
+out:
+    return rc;
+}
+
+static err
+write_traces(struct block_writer *w, struct held_trace **order)
+{
+    struct block_builder *b = w->b;
+    err rc = OK;
+    for (size_t at = 0; at < b->trace_count;) {
+        size_t end = slice_end(b, order, at);
+        qsort(order + at, end - at, sizeof(struct held_trace *), by_id);
+        for (; at < end; at++) {
+            for (struct row *row = order[at]->first; row; row = row->next) {
+                TRY(write_row(w, row, order[at]));
+            }
+        }
+        TRY(end_group(w));
+    }
+out:
+    return rc;
+}
+
+static err
+add_key_values(struct block_writer *w, const struct block_meta *meta)
+{
+    struct buf json;
+    buf_init(&json, BLOCK_META_MAX);
+    err rc = OK;
+    TRY(block_meta_write(meta, &json));
+    TRY(parquet_writer_add_key_value(w->out, SL("vivace.version"), SL(BLOCK_VERSION), w->f));
+    TRY(parquet_writer_add_key_value(w->out, SL("vivace.meta"), buf_slice(&json), w->f));
+out:
+    buf_fini(&json);
+    return rc;
+}
+
+err
+builder_write(struct block_builder *b, const struct block_meta *meta, const struct parquet_sink *sink,
+              struct fault *f)
+{
+    struct block_writer w = {.b = b, .f = f};
+    struct held_trace **order = mem_new_array(struct held_trace *, b->trace_count + 1);
+    err rc = OK;
+    w.event_owners.present = w.link_owners.present = 1;
+    w.slots = mem_new_array(struct slot, CHUNK_ROWS);
+    w.seen_resources = mem_new_array(uint32_t, b->resource_count + 1);
+    for (size_t i = 0; i < b->trace_count; i++) {
+        order[i] = &b->traces[i];
+    }
+    qsort(order, b->trace_count, sizeof(struct held_trace *),
+          b->options.order == BLOCK_ORDER_TRACE_ID ? by_id : by_start);
+    TRY(make_targets(&w));
+    TRY(sample(&w, order));
+    decide_dictionaries(&w);
+    TRY(open_file(&w, sink));
+    begin_group(&w);
+    TRY(write_traces(&w, order));
+    TRY(add_key_values(&w, meta));
+    TRY(parquet_writer_finish(w.out, f));
+out:
+    writer_fini(&w);
+    mem_free(order);
+    return rc;
+}

@@ -1,0 +1,13 @@
+/* Names of a block's files, and directories of files. */
+#pragma once
+
+#include "vivace/block/list.h"
+
+#define BLOCK_SPANS_FILE  "spans.parquet"
+#define BLOCK_META_FILE   "meta.json"
+#define BLOCK_TEMP_PREFIX ".tmp-" /* a directory that is being written or removed */
+
+/* "<dir>/<name>" into PATH_MAX bytes; ERR_INVALID when it does not fit. */
+CHECKED err path_join(char *ret, const char *dir, const char *name, struct fault *f);
+/* Remove a directory and the files in it (no directories below). */
+CHECKED err dir_remove(const char *dir, struct fault *f);

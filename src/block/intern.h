@@ -1,0 +1,48 @@
+/* Distinct byte strings, numbered in the order they first came; 0 is the empty one.
+ *
+ * Owner: the builder. Bytes are packed without gaps. Threads: one owner.
+ */
+#pragma once
+
+#include "vivace/base/arena.h"
+
+struct intern_string {
+    const uint8_t *p;
+    uint32_t n;
+    uint32_t hash : 31;
+    uint32_t bad : 1; /* not UTF-8 */
+};
+
+struct intern {
+    struct arena arena;
+    struct intern_string *strings;
+    uint32_t *slots; /* id + 1, 0 = free */
+    uint32_t count, cap, slot_count;
+    uint8_t *at, *end; /* free part of the open byte chunk */
+};
+
+void intern_init(struct intern *t);
+void intern_fini(struct intern *t);
+/* The bytes are copied. */
+uint32_t intern_put(struct intern *t, slice s);
+size_t intern_bytes(const struct intern *t);
+
+static inline slice
+intern_get(const struct intern *t, uint32_t id)
+{
+    return (slice){t->strings[id].p, t->strings[id].n};
+}
+
+/* Number to number, for small dense sets: codes of a column's dictionary. */
+struct id_map {
+    uint32_t *slots; /* pairs: key + 1, value */
+    uint32_t count, slot_count;
+};
+
+void id_map_fini(struct id_map *m);
+/* Empty, keeps the memory. */
+void id_map_clear(struct id_map *m);
+/* The value's place; *ret_new tells that it was not there (the caller stores it). */
+uint32_t *id_map_put(struct id_map *m, uint32_t key, bool *ret_new);
+
+bool utf8_is_valid(slice s);

@@ -1,0 +1,195 @@
+/* One leaf column over a range of rows: pages to arrays. */
+#include "reader_priv.h"
+
+#include "vivace/base/must.h"
+
+static err
+no_room(const struct leaf_request *q)
+{
+    return FAULT(q->f, ERR_LIMIT, "the trace is too large for the memory it may take");
+}
+
+/* The part of a page that is wanted. */
+struct part {
+    size_t level_from, level_to, value_from, value_to;
+};
+
+static struct part
+part_of(const struct leaf_request *q, const struct parquet_vector *v, uint8_t max_def)
+{
+    struct part p = {0};
+    uint64_t row = v->page.first_row;
+    size_t value = 0;
+    bool in = false;
+    for (size_t i = 0; i < v->page.level_count; i++) {
+        bool begins = v->rep == NULL || v->rep[i] == 0;
+        row += begins && i > 0;
+        if (!in && row >= q->from) {
+            p.level_from = i;
+            p.value_from = value;
+            in = true;
+        }
+        if (row >= q->to) {
+            p.level_to = i;
+            p.value_to = value;
+            return p;
+        }
+        value += v->def == NULL || v->def[i] == max_def;
+    }
+    p.level_to = v->page.level_count;
+    p.value_to = value;
+    if (!in) {
+        p.level_from = p.level_to;
+        p.value_from = p.value_to;
+    }
+    return p;
+}
+
+struct gather {
+    const struct leaf_request *q;
+    struct leaf *leaf;
+    struct arena *bytes;
+    size_t width; /* of a value in memory */
+    bool is_bytes, has_def, has_rep;
+    size_t def_cap, rep_cap, value_cap;
+    uint8_t *values;
+    slice last_from, last_to; /* the value copied before: dictionaries repeat them */
+};
+
+static err
+copy_bytes(struct gather *g, const slice *from, size_t n, slice *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (from[i].n == 0) {
+            to[i] = SL_EMPTY;
+            continue;
+        }
+        if (from[i].p != g->last_from.p || from[i].n != g->last_from.n) {
+            g->last_from = from[i];
+            g->last_to = arena_copy(g->bytes, from[i]);
+            if (g->last_to.p == NULL) {
+                return no_room(g->q);
+            }
+        }
+        to[i] = g->last_to;
+    }
+    return OK;
+}
+
+static err
+gather_levels(struct gather *g, const struct parquet_vector *v, struct part p)
+{
+    struct leaf *l = g->leaf;
+    size_t n = p.level_to - p.level_from;
+    if (g->has_def) {
+        l->def = arena_grow(g->q->scratch, l->def, l->level_count, &g->def_cap, l->level_count + n + 1, 1);
+        if (l->def == NULL) {
+            return no_room(g->q);
+        }
+        if (v->def) {
+            memcpy(l->def + l->level_count, v->def + p.level_from, n);
+        } else {
+            memset(l->def + l->level_count, l->max_def, n);
+        }
+    }
+    if (g->has_rep) {
+        l->rep = arena_grow(g->q->scratch, l->rep, l->level_count, &g->rep_cap, l->level_count + n + 1, 1);
+        if (l->rep == NULL) {
+            return no_room(g->q);
+        }
+        if (v->rep) {
+            memcpy(l->rep + l->level_count, v->rep + p.level_from, n);
+        } else {
+            memset(l->rep + l->level_count, 0, n);
+        }
+    }
+    l->level_count += n;
+    return OK;
+}
+
+static err
+gather_page(struct gather *g, const struct parquet_vector *v)
+{
+    struct leaf *l = g->leaf;
+    struct part p = part_of(g->q, v, l->max_def);
+    size_t n = p.value_to - p.value_from;
+    err rc = OK;
+    if ((v->rep && v->page.level_count && v->rep[0] > 0) || p.value_to > v->values.count) {
+        return FAULT(g->q->f, ERR_CORRUPT, "a page begins within a row, or lacks values");
+    }
+    TRY(gather_levels(g, v, p));
+    g->values = arena_grow(g->q->scratch, g->values, l->values.count, &g->value_cap, l->values.count + n + 1,
+                           g->width);
+    if (g->values == NULL) {
+        return no_room(g->q);
+    }
+    uint8_t *to = g->values + l->values.count * g->width;
+    if (g->is_bytes) {
+        TRY(copy_bytes(g, v->values.bytes + p.value_from, n, (slice *)(void *)to));
+    } else if (n) {
+        memcpy(to, (const uint8_t *)v->values.raw + p.value_from * g->width, n * g->width);
+    }
+    l->values.count += n;
+    l->values.raw = g->values;
+out:
+    return rc;
+}
+
+/* Number owners and their values. */
+static err
+index_owners(const struct leaf_request *q, uint8_t owner_def, struct leaf *l)
+{
+    uint32_t value = 0;
+    l->value_of = arena_alloc(q->scratch, (l->level_count + 1) * sizeof *l->value_of);
+    if (l->value_of == NULL) {
+        return no_room(q);
+    }
+    for (size_t i = 0; i < l->level_count; i++) {
+        uint8_t def = l->def ? l->def[i] : l->max_def;
+        uint32_t mine = def == l->max_def ? value++ : UINT32_MAX;
+        if (def >= owner_def) {
+            l->value_of[l->owner_count++] = mine;
+        }
+    }
+    return OK;
+}
+
+err
+leaf_load(const struct leaf_request *q, int32_t leaf, uint8_t owner_def, struct arena *bytes,
+          struct leaf *ret)
+{
+    const struct parquet_node *node = parquet_schema_column(q->file->meta->schema, (size_t)leaf);
+    const struct parquet_chunk *chunk = parquet_meta_chunk(q->file->meta, q->row_group, (size_t)leaf);
+    struct parquet_offset_index index;
+    struct parquet_page page;
+    struct parquet_vector v;
+    struct gather g = {.q = q, .leaf = ret, .bytes = bytes};
+    err rc = OK;
+    *ret = (struct leaf){.max_def = node->max_def};
+    g.is_bytes = node->field.type == PARQUET_BYTE_ARRAY;
+    g.has_def = node->max_def > 0;
+    g.has_rep = node->max_rep > 0;
+    g.width = g.is_bytes                            ? sizeof(slice)
+              : node->field.type == PARQUET_BOOLEAN ? 1
+                                                    : parquet_value_bytes(node);
+    TRY(parquet_column_open(q->column, q->file, q->row_group, (size_t)leaf, q->f));
+    if (chunk->offset_index_bytes) {
+        TRY(parquet_offset_index_read(q->file, chunk, q->scratch, q->f, &index));
+        TRY(parquet_column_use_index(q->column, &index, q->f));
+    }
+    TRY(parquet_column_seek(q->column, q->from, q->f));
+    for (uint64_t at = q->from; at < q->to; at = page.first_row + page.row_count) {
+        rc = parquet_column_next(q->column, q->f, &page);
+        if (rc == ERR_NOT_FOUND || (rc == OK && page.first_row + page.row_count <= at)) {
+            rc = FAULT(q->f, ERR_CORRUPT, "column %.*s ends before its row group", SL_FMT(node->field.name));
+        }
+        TRY(rc);
+        TRY(parquet_column_decode(q->column, PARQUET_DECODE_VALUES, q->f, &v));
+        g.last_from = SL_EMPTY; /* its memory may be another value now */
+        TRY(gather_page(&g, &v));
+    }
+    TRY(index_owners(q, owner_def, ret));
+    ret->loaded = true;
+out:
+    return rc;
+}

@@ -1,0 +1,151 @@
+/* Vectors of values into the pages of one column. */
+#include "writer_priv.h"
+
+#include "vivace/base/mem.h"
+
+void
+vectors_reserve(struct vectors *v, size_t values, size_t levels)
+{
+    if (values > v->cap) {
+        v->cap = values + values / 2;
+        v->ids = mem_realloc(v->ids, v->cap, sizeof *v->ids);
+        v->codes = mem_realloc(v->codes, v->cap, sizeof *v->codes);
+        v->slices = mem_realloc(v->slices, v->cap, sizeof *v->slices);
+        v->i64 = mem_realloc(v->i64, v->cap, sizeof *v->i64);
+        v->i32 = mem_realloc(v->i32, v->cap, sizeof *v->i32);
+        v->bytes = mem_realloc(v->bytes, v->cap, sizeof(trace_id));
+    }
+    if (levels > v->level_cap) {
+        v->level_cap = levels + levels / 2;
+        v->def = mem_realloc(v->def, v->level_cap, 1);
+        v->rep = mem_realloc(v->rep, v->level_cap, 1);
+    }
+}
+
+void
+vectors_fini(struct vectors *v)
+{
+    mem_free(v->ids);
+    mem_free(v->codes);
+    mem_free(v->slices);
+    mem_free(v->i64);
+    mem_free(v->i32);
+    mem_free(v->bytes);
+    mem_free(v->def);
+    mem_free(v->rep);
+}
+
+static err
+append(struct block_writer *w, const struct target *t, struct levels l, struct parquet_values values,
+       const uint32_t *codes)
+{
+    if (w->out == NULL) {
+        return OK;
+    }
+    struct parquet_batch batch = {
+        .level_count = l.count,
+        .def = l.def,
+        .rep = l.rep,
+        .def_level = l.def_level,
+        .codes = codes,
+        .values = values,
+    };
+    return parquet_writer_append(w->out, t->column, &batch, w->f);
+}
+
+/* Codes for the ids; new values go to the dictionary first. */
+static err
+put_codes(struct block_writer *w, struct target *t, struct levels l, const uint32_t *ids, size_t n)
+{
+    uint32_t last = UINT32_MAX, code = 0;
+    size_t fresh = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] != last) {
+            bool is_new = false;
+            uint32_t *place = id_map_put(&t->codes, ids[i], &is_new);
+            if (is_new) {
+                *place = t->code_count++;
+                w->v.slices[fresh++] = intern_get(&w->b->strings, ids[i]);
+            }
+            last = ids[i];
+            code = *place;
+        }
+        w->v.codes[i] = code;
+    }
+    if (w->out && fresh) {
+        struct parquet_values values = {.count = fresh, .bytes = w->v.slices};
+        err rc = parquet_writer_add_dictionary(w->out, t->column, &values, w->f);
+        if (rc != OK) {
+            return rc;
+        }
+    }
+    return append(w, t, l, (struct parquet_values){.count = n}, w->v.codes);
+}
+
+err
+put_ids(struct block_writer *w, struct target *t, struct levels l, const uint32_t *ids, size_t n)
+{
+    if (t->dictionary || w->out == NULL) { /* a sample counts distinct values the same way */
+        t->sampled += n;
+        return put_codes(w, t, l, ids, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        w->v.slices[i] = intern_get(&w->b->strings, ids[i]);
+    }
+    return append(w, t, l, (struct parquet_values){.count = n, .bytes = w->v.slices}, NULL);
+}
+
+err
+put_i64(struct block_writer *w, struct target *t, struct levels l, const int64_t *v, size_t n)
+{
+    return append(w, t, l, (struct parquet_values){.count = n, .i64 = v}, NULL);
+}
+
+err
+put_i32(struct block_writer *w, struct target *t, struct levels l, const int32_t *v, size_t n)
+{
+    return append(w, t, l, (struct parquet_values){.count = n, .i32 = v}, NULL);
+}
+
+err
+put_f64(struct block_writer *w, struct target *t, struct levels l, const double *v, size_t n)
+{
+    return append(w, t, l, (struct parquet_values){.count = n, .f64 = v}, NULL);
+}
+
+err
+put_bools(struct block_writer *w, struct target *t, struct levels l, const uint8_t *v, size_t n)
+{
+    return append(w, t, l, (struct parquet_values){.count = n, .bools = v}, NULL);
+}
+
+err
+put_fixed(struct block_writer *w, struct target *t, struct levels l, const uint8_t *v, size_t n)
+{
+    return append(w, t, l, (struct parquet_values){.count = n, .fixed = v}, NULL);
+}
+
+err
+put_traces(struct block_writer *w)
+{
+    const struct target *t = &w->targets[BLOCK_TRACE_ID];
+    size_t fresh = 0;
+    for (size_t i = 0; i < w->slot_count; i++) {
+        const struct held_trace *trace = w->slots[i].trace;
+        if (trace != w->last_trace) {
+            memcpy(w->v.bytes + fresh++ * sizeof trace->id, &trace->id, sizeof trace->id);
+            w->last_trace = trace;
+            w->trace_codes++;
+        }
+        w->v.codes[i] = w->trace_codes - 1;
+    }
+    if (w->out && fresh) {
+        struct parquet_values values = {.count = fresh, .fixed = w->v.bytes};
+        err rc = parquet_writer_add_dictionary(w->out, t->column, &values, w->f);
+        if (rc != OK) {
+            return rc;
+        }
+    }
+    return append(w, t, (struct levels){.count = w->slot_count},
+                  (struct parquet_values){.count = w->slot_count}, w->v.codes);
+}

@@ -1,0 +1,112 @@
+/* Writing a built block: rows go out in chunks, each column of a chunk is gathered and handed to Parquet.
+ *
+ * columns.c: order, row groups, chunks. emit.c: one chunk's columns. values.c: vectors into pages.
+ */
+#pragma once
+
+#include "builder_priv.h"
+
+#define CHUNK_ROWS  2048              /* rows gathered at a time: their structs stay in the L2 cache */
+#define CHUNK_BYTES ((size_t)4 << 20) /* and about this much of their values */
+
+/* A leaf column that is written. */
+struct target {
+    size_t column; /* leaf in the file */
+    enum column_policy policy;
+    enum value_kind kind; /* of an attribute column */
+    enum block_scope scope;
+    bool dictionary;     /* POLICY_STRING: decided by the sample */
+    struct id_map codes; /* string -> code of the open row group */
+    uint32_t code_count;
+    uint64_t sampled; /* values seen by the sample; distinct ones are in code_count */
+    /* attribute columns: values of the chunk */
+    uint32_t *at; /* owner */
+    uint64_t *cells;
+    size_t count, cap;
+};
+
+/* Entries of a chunk at one level of the schema: its rows, events or links. */
+struct owners {
+    size_t count; /* owners */
+    size_t level_count;
+    uint8_t present;  /* definition level of an owner that is there */
+    uint8_t *def;     /* of each level; NULL: all present */
+    uint8_t *rep;     /* NULL: all 0 */
+    uint32_t *levels; /* owner -> level; NULL: the same */
+    size_t def_cap, rep_cap, levels_cap;
+};
+
+struct generic_item {
+    uint64_t cell;
+    uint32_t owner, key;
+    uint8_t kind;
+};
+
+struct generic_items {
+    struct generic_item *items;
+    size_t count, cap;
+};
+
+struct slot {
+    struct row *row;
+    struct held_trace *trace;
+};
+
+struct vectors { /* scratch of one column; grown together */
+    uint32_t *ids, *codes;
+    slice *slices;
+    int64_t *i64; /* also doubles */
+    int32_t *i32;
+    uint8_t *bytes; /* bools and fixed values, 16 a value */
+    size_t cap;
+    uint8_t *def, *rep;
+    size_t level_cap;
+};
+
+struct block_writer {
+    struct block_builder *b;
+    struct parquet_schema *schema;
+    struct parquet_writer *out; /* NULL while sampling */
+    struct fault *f;
+    struct target *targets; /* fixed columns, then attribute columns */
+    size_t target_count;
+    struct slot *slots; /* the chunk */
+    size_t slot_count, slot_bytes;
+    struct held_event **events; /* of the chunk, and their spans' order */
+    struct held_link **links;
+    size_t event_cap, link_cap;
+    struct owners spans, event_owners, link_owners;
+    struct generic_items generic[3]; /* by BLOCK_SPAN, BLOCK_EVENT, BLOCK_LINK */
+    struct vectors v;
+    struct id_map services;
+    const struct held_trace *last_trace; /* of the open row group */
+    uint32_t trace_codes;
+    uint64_t page_rows, page_bytes, group_rows, group_bytes;
+    uint32_t *seen_resources; /* row group number + 1 that last held it */
+    uint32_t group;
+};
+
+/* Levels of one column of a chunk. */
+struct levels {
+    size_t count;
+    const uint8_t *def, *rep;
+    uint8_t def_level; /* when def is NULL */
+};
+
+/* --- emit.c --- */
+
+/* Gather and append every column of the chunk. */
+CHECKED err emit_chunk(struct block_writer *w);
+
+/* --- values.c: `t` is a target; n values for the entries whose definition level is the highest --- */
+
+void vectors_reserve(struct vectors *v, size_t values, size_t levels);
+void vectors_fini(struct vectors *v);
+CHECKED err put_ids(struct block_writer *w, struct target *t, struct levels l, const uint32_t *ids, size_t n);
+CHECKED err put_i64(struct block_writer *w, struct target *t, struct levels l, const int64_t *v, size_t n);
+CHECKED err put_i32(struct block_writer *w, struct target *t, struct levels l, const int32_t *v, size_t n);
+CHECKED err put_f64(struct block_writer *w, struct target *t, struct levels l, const double *v, size_t n);
+CHECKED err put_bools(struct block_writer *w, struct target *t, struct levels l, const uint8_t *v, size_t n);
+CHECKED err put_fixed(struct block_writer *w, struct target *t, struct levels l, const uint8_t *v, size_t n);
+/* The trace id column: codes are given out trace by trace. */
+CHECKED err put_traces(struct block_writer *w);
