@@ -3,6 +3,7 @@
 
 #include "vivace/base/mem.h"
 #include "vivace/base/must.h"
+#include "vivace/codec/json.h"
 #include "vivace/codec/otlp.h"
 #include "vivace/codec/wire.h"
 
@@ -252,6 +253,46 @@ unwrap(slice request, int n)
     return request;
 }
 
+/* {"key":value}: strings, numbers and bools as JSON has them, anything else as OTLP/JSON writes it. */
+static err
+resource_json(const struct span_batch *batch, struct run r, struct buf *out)
+{
+    struct json_writer w;
+    err rc = OK;
+    buf_clear(out);
+    json_writer_init(&w, out);
+    json_object_begin(&w);
+    for (uint32_t i = 0; i < r.n && rc == OK; i++) {
+        const struct attr *a = &batch->attrs[r.at + i];
+        struct buf value;
+        json_key(&w, attr_key(a));
+        switch ((enum value_kind)a->kind) {
+        case VALUE_STRING:
+            json_string(&w, attr_bytes(a));
+            break;
+        case VALUE_INT:
+            json_i64(&w, a->i);
+            break;
+        case VALUE_DOUBLE:
+            json_double(&w, a->d);
+            break;
+        case VALUE_BOOL:
+            json_bool(&w, a->b);
+            break;
+        case VALUE_NONE:
+        case VALUE_ARRAY:
+        case VALUE_KVLIST:
+        case VALUE_BYTES:
+            buf_init(&value, SIZE_MAX / 2);
+            rc = otlp_value_write_json(a, &value);
+            json_raw(&w, buf_slice(&value));
+            buf_fini(&value);
+        }
+    }
+    json_object_end(&w);
+    return rc == OK && out->failed ? ERR_LIMIT : rc;
+}
+
 static err
 resource_put(struct block_builder *b, const struct span_batch *batch, uint32_t i, uint32_t *ret)
 {
@@ -265,11 +306,18 @@ resource_put(struct block_builder *b, const struct span_batch *batch, uint32_t i
         return rc;
     }
     uint64_t raw = intern_put(&b->strings, unwrap(buf_slice(&b->raw), 1));
-    uint64_t *place = id_table_put(&b->resource_ids, &raw);
-    if (*place == 0) {
+    uint64_t held = id_table_get(&b->resource_ids, &raw);
+    if (held == 0) {
+        uint64_t *place = NULL;
         struct held_resource r = {.raw = (uint32_t)raw};
         const struct attr *service = attrs_find(batch, batch->resources[i].attrs, SL("service.name"));
         size_t bytes = 0;
+        rc = resource_json(batch, batch->resources[i].attrs, &b->raw);
+        if (rc != OK) {
+            return rc;
+        }
+        r.json = put_text(b, buf_slice(&b->raw));
+        place = id_table_put(&b->resource_ids, &raw);
         *place = b->resource_count + 1;
         r.shape = attrs_put(b, BLOCK_RESOURCE, batch, batch->resources[i].attrs, &r.cells, &bytes);
         if (service && service->kind == VALUE_STRING) {
@@ -280,7 +328,7 @@ resource_put(struct block_builder *b, const struct span_batch *batch, uint32_t i
         *ret = (uint32_t)b->resource_count - 1;
         return OK;
     }
-    *ret = (uint32_t)*place - 1;
+    *ret = (uint32_t)held - 1;
     return OK;
 }
 

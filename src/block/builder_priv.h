@@ -22,6 +22,7 @@ struct field {
     uint64_t count; /* owners that have it */
     int32_t chosen; /* set at publish: position among the attribute columns, -1 = none */
     bool bad;       /* some value is not UTF-8 */
+    bool many;      /* of a resource: too many values for a column */
 };
 
 struct shape_attr {
@@ -90,7 +91,7 @@ struct held_scope {
 };
 
 struct held_resource {
-    uint32_t raw, service, shape;
+    uint32_t raw, json, service, shape;
     uint32_t *cells;
 };
 
@@ -128,10 +129,8 @@ struct block_builder {
 /* Summary and nested set of every trace: fills what the structs say is set at publish. */
 void builder_summarise(struct block_builder *b);
 
-/* Choose the attribute columns: fills `ret` (SCHEMA_ATTRS_MAX entries) in the order of scopes, and each
- * field's `chosen`. *ret_bad_text: some text outside of them is not UTF-8. */
-#define SCHEMA_ATTRS_MAX 256
-size_t builder_select(struct block_builder *b, struct schema_attr *ret, bool *ret_bad_text);
+/* Choose the attribute columns; fills each field's `chosen`. */
+void builder_select(struct block_builder *b, struct schema_plan *ret);
 
 /* --- writing (columns.c) --- */
 

@@ -139,27 +139,31 @@ column_options(const struct block_writer *w, const struct target *t, size_t i)
 static err
 make_targets(struct block_writer *w)
 {
-    struct schema_attr attrs[SCHEMA_ATTRS_MAX];
+    struct schema_plan *plan = mem_new(struct schema_plan);
     int32_t fixed[BLOCK_COLUMN_COUNT], columns[SCHEMA_ATTRS_MAX];
-    bool bad_text = false;
-    size_t count = builder_select(w->b, attrs, &bad_text);
-    err rc = schema_build(attrs, count, bad_text, w->f, &w->schema, fixed, columns);
-    if (rc != OK) {
-        return rc;
+    builder_select(w->b, plan);
+    err rc = schema_build(plan, w->f, &w->schema, fixed, columns);
+    w->target_count = rc == OK ? BLOCK_COLUMN_COUNT + plan->count : 0;
+    w->targets = mem_new_array(struct target, w->target_count + 1);
+    for (size_t i = 0; i < BLOCK_COLUMN_COUNT && rc == OK; i++) {
+        w->targets[i] = (struct target){.column = fixed[i], .policy = column_forms[i].policy};
     }
-    w->target_count = BLOCK_COLUMN_COUNT + count;
-    w->targets = mem_new_array(struct target, w->target_count);
-    for (size_t i = 0; i < BLOCK_COLUMN_COUNT; i++) {
-        w->targets[i] = (struct target){.column = (size_t)fixed[i], .policy = column_forms[i].policy};
-    }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < plan->count && rc == OK; i++) {
         w->targets[BLOCK_COLUMN_COUNT + i] = (struct target){
-            .column = (size_t)columns[i],
-            .policy = schema_attr_policy(attrs[i].kind),
-            .kind = attrs[i].kind,
-            .scope = attrs[i].scope,
+            .column = columns[i],
+            .policy = schema_attr_policy(plan->attrs[i].kind),
+            .kind = plan->attrs[i].kind,
+            .scope = plan->attrs[i].scope,
         };
     }
+    mem_free(plan);
+    return rc;
+}
+
+/* Where each attribute of each shape goes. */
+static void
+aim_shapes(struct block_writer *w)
+{
     for (size_t i = 0; i < w->b->shape_count; i++) {
         const struct shape *s = &w->b->shapes[i];
         for (uint32_t k = 0; k < s->attr_count; k++) {
@@ -168,7 +172,6 @@ make_targets(struct block_writer *w)
             s->attrs[k].target = column ? (int32_t)BLOCK_COLUMN_COUNT + chosen : -1;
         }
     }
-    return OK;
 }
 
 static void
@@ -188,9 +191,11 @@ static err
 open_file(struct block_writer *w, const struct parquet_sink *sink)
 {
     struct parquet_column_options *columns = mem_new_array(struct parquet_column_options, w->target_count);
-    struct parquet_sorting sorting = {.column = (int32_t)w->targets[BLOCK_TRACE_ID].column};
+    struct parquet_sorting sorting = {.column = w->targets[BLOCK_TRACE_ID].column};
     for (size_t i = 0; i < w->target_count; i++) {
-        columns[w->targets[i].column] = column_options(w, &w->targets[i], i);
+        if (w->targets[i].column >= 0) {
+            columns[w->targets[i].column] = column_options(w, &w->targets[i], i);
+        }
     }
     struct parquet_writer_options o = {
         .zstd_level = w->b->options.zstd_level,
@@ -339,6 +344,7 @@ builder_write(struct block_builder *b, const struct block_meta *meta, const stru
     qsort(order, b->trace_count, sizeof(struct held_trace *),
           b->options.order == BLOCK_ORDER_TRACE_ID ? by_id : by_start);
     TRY(make_targets(&w));
+    aim_shapes(&w);
     TRY(sample(&w, order));
     decide_dictionaries(&w);
     TRY(open_file(&w, sink));

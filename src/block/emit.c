@@ -254,6 +254,9 @@ emit_generic(struct block_writer *w, enum block_scope scope, size_t first)
     uint8_t item_def = o->present + 1;
     struct levels l = {.count = o->level_count, .def = o->def, .rep = o->rep, .def_level = o->present};
     err rc = OK;
+    if (w->targets[first].column < 0) {
+        return OK;
+    }
     if (g->count) {
         l.count = generic_levels(w, o, g);
         l.def = w->v.def;
@@ -377,6 +380,8 @@ emit_row_strings(struct block_writer *w)
     TRY(put_ids(w, &w->targets[BLOCK_TRACE_STATE], l, v, n));
     EACH_ROW(v, b->shapes[row->shape].order)
     TRY(put_ids(w, &w->targets[BLOCK_ORDER], l, v, n));
+    EACH_ROW(v, b->resources[b->scopes[row->scope].resource].json)
+    TRY(put_ids(w, &w->targets[BLOCK_RESOURCE_JSON], l, v, n));
     EACH_ROW(v, b->resources[b->scopes[row->scope].resource].raw)
     TRY(put_ids(w, &w->targets[BLOCK_RESOURCE_RAW], l, v, n));
     EACH_ROW(v, b->scopes[row->scope].raw)

@@ -3,8 +3,9 @@
 
 #include "vivace/base/must.h"
 
-#define SCRATCH_BYTES_MAX ((size_t)1 << 30) /* of one reading; the batch's own bound is what usually holds   \
-                                             */
+#define SCRATCH_BYTES_MAX                                                                                    \
+    ((size_t)1 << 30) /* of one reading; the batch's own bound is what usually holds                         \
+                       */
 
 struct reading {
     struct block_reader *reader;

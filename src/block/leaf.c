@@ -19,6 +19,14 @@ part_of(const struct leaf_request *q, const struct parquet_vector *v, uint8_t ma
 {
     struct part p = {0};
     uint64_t row = v->page.first_row;
+    if (v->def == NULL && v->rep == NULL) {
+        uint64_t end = row + v->page.level_count;
+        p.level_from = q->from > row ? (size_t)(q->from - row) : 0;
+        p.level_to = q->to < end ? (size_t)(q->to - row) : v->page.level_count;
+        p.value_from = p.level_from;
+        p.value_to = p.level_to;
+        return p;
+    }
     size_t value = 0;
     bool in = false;
     for (size_t i = 0; i < v->page.level_count; i++) {

@@ -196,6 +196,9 @@ generic_leaf(struct row_reader *r, enum block_scope scope, enum block_generic wh
     struct leaf *l = &r->generic[scope].leaf[which];
     uint8_t item_def = scope == BLOCK_SPAN ? 1 : 2;
     err rc = OK;
+    if (r->schema->column[generic_first[scope] + which] < 0) {
+        return corrupt(r, "a list of attributes is missing");
+    }
     if (!l->loaded) {
         rc = leaf_load(&r->q, r->schema->column[generic_first[scope] + which], item_def, &r->out->arena, l);
     }

@@ -68,6 +68,7 @@ const struct column_form column_forms[BLOCK_COLUMN_COUNT] = {
     [BLOCK_NESTED_PARENT] = FORM_INT("nested_set_parent", POLICY_DELTA),
     [BLOCK_CHILD_COUNT] = FORM_INT("child_count", POLICY_NUMBER),
     [BLOCK_BATCH_START] = FORM_INT("batch_start", POLICY_NUMBER),
+    [BLOCK_RESOURCE_JSON] = FORM_TEXT("resource"),
     [BLOCK_RESOURCE_RAW] = FORM_BYTES("resource_raw"),
     [BLOCK_SCOPE_RAW] = FORM_BYTES("scope_raw"),
     [BLOCK_SCOPE_NAME] = FORM_TEXT("scope_name"),
@@ -138,9 +139,7 @@ schema_attr_policy(enum value_kind kind)
 
 struct schema_build {
     struct parquet_schema *schema;
-    const struct schema_attr *attrs;
-    size_t count;
-    bool bad_text;
+    const struct schema_plan *plan;
     int32_t *fixed, *columns;
     struct fault *f;
 };
@@ -169,7 +168,7 @@ add_fixed(struct schema_build *b, int32_t parent, size_t from, size_t to)
             field.logical.utc = true;
         } else if (c->logical == PARQUET_INTEGER) {
             field.logical.bits = 32;
-        } else if (c->logical == PARQUET_STRING && b->bad_text) {
+        } else if (c->logical == PARQUET_STRING && b->plan->bad_text) {
             field.logical.kind = PARQUET_LOGICAL_NONE;
         }
         int32_t node = 0;
@@ -186,8 +185,8 @@ add_attrs(struct schema_build *b, int32_t parent, enum block_scope scope)
 {
     char name[KEY_MAX + 32];
     err rc = OK;
-    for (size_t i = 0; i < b->count && rc == OK; i++) {
-        const struct schema_attr *a = &b->attrs[i];
+    for (size_t i = 0; i < b->plan->count && rc == OK; i++) {
+        const struct schema_attr *a = &b->plan->attrs[i];
         if (a->scope != scope) {
             continue;
         }
@@ -233,20 +232,21 @@ add_generic(struct schema_build *b, int32_t parent, slice name, size_t at)
 }
 
 err
-schema_build(const struct schema_attr *attrs, size_t count, bool bad_text, struct fault *f,
-             struct parquet_schema **ret, int32_t ret_fixed[BLOCK_COLUMN_COUNT], int32_t *ret_columns)
+schema_build(const struct schema_plan *plan, struct fault *f, struct parquet_schema **ret,
+             int32_t ret_fixed[BLOCK_COLUMN_COUNT], int32_t ret_columns[SCHEMA_ATTRS_MAX])
 {
     struct schema_build b = {
         .schema = parquet_schema_create(SL("span")),
-        .attrs = attrs,
-        .count = count,
-        .bad_text = bad_text,
+        .plan = plan,
         .fixed = ret_fixed,
         .columns = ret_columns,
         .f = f,
     };
     err rc = OK;
     int32_t element = 0;
+    for (size_t i = 0; i < BLOCK_COLUMN_COUNT; i++) {
+        ret_fixed[i] = -1;
+    }
     TRY(add_fixed(&b, 0, BLOCK_TRACE_ID, BLOCK_SERVICE_NAME));
     TRY(add_attrs(&b, 0, BLOCK_RESOURCE));
     TRY(add_attrs(&b, 0, BLOCK_INSTRUMENTATION));
@@ -257,11 +257,15 @@ schema_build(const struct schema_attr *attrs, size_t count, bool bad_text, struc
     TRY(add_list(&b, 0, SL("events"), &element));
     TRY(add_fixed(&b, element, BLOCK_EVENT_TIME, BLOCK_EVENT_GENERIC));
     TRY(add_attrs(&b, element, BLOCK_EVENT));
-    TRY(add_generic(&b, element, SL("attributes"), BLOCK_EVENT_GENERIC));
+    if (plan->events_have_generic) {
+        TRY(add_generic(&b, element, SL("attributes"), BLOCK_EVENT_GENERIC));
+    }
     TRY(add_list(&b, 0, SL("links"), &element));
     TRY(add_fixed(&b, element, BLOCK_LINK_TRACE, BLOCK_LINK_GENERIC));
     TRY(add_attrs(&b, element, BLOCK_LINK));
-    TRY(add_generic(&b, element, SL("attributes"), BLOCK_LINK_GENERIC));
+    if (plan->links_have_generic) {
+        TRY(add_generic(&b, element, SL("attributes"), BLOCK_LINK_GENERIC));
+    }
     *ret = b.schema;
     b.schema = NULL;
 out:
@@ -314,6 +318,20 @@ find_range(const struct parquet_schema *p, int32_t parent, size_t from, size_t t
         rc = find_fixed(p, parent, i, f, &s->column[i]);
     }
     return rc;
+}
+
+/* The generic list of events or links, which a block without such attributes does not have. */
+static err
+find_generic(const struct parquet_schema *p, int32_t parent, size_t from, struct fault *f,
+             struct block_schema *s)
+{
+    if (parent >= 0 && parquet_schema_child(p, parent, SL("attributes")) >= 0) {
+        return find_range(p, find_list(p, parent, SL("attributes")), from, from + BLOCK_GENERIC_COUNT, f, s);
+    }
+    for (size_t i = from; i < from + BLOCK_GENERIC_COUNT; i++) {
+        s->column[i] = -1;
+    }
+    return OK;
 }
 
 /* Is the node an attribute column of this scope? */
@@ -396,9 +414,9 @@ block_schema_of(const struct parquet_schema *p, struct arena *a, struct fault *f
     TRY(find_range(p, services, BLOCK_SERVICE_NAME, BLOCK_SPAN_GENERIC, f, &s));
     TRY(find_range(p, find_list(p, 0, SL("attributes")), BLOCK_SPAN_GENERIC, BLOCK_EVENT_TIME, f, &s));
     TRY(find_range(p, events, BLOCK_EVENT_TIME, BLOCK_EVENT_GENERIC, f, &s));
-    TRY(find_range(p, find_list(p, events, SL("attributes")), BLOCK_EVENT_GENERIC, BLOCK_LINK_TRACE, f, &s));
+    TRY(find_generic(p, events, BLOCK_EVENT_GENERIC, f, &s));
     TRY(find_range(p, links, BLOCK_LINK_TRACE, BLOCK_LINK_GENERIC, f, &s));
-    TRY(find_range(p, find_list(p, links, SL("attributes")), BLOCK_LINK_GENERIC, BLOCK_COLUMN_COUNT, f, &s));
+    TRY(find_generic(p, links, BLOCK_LINK_GENERIC, f, &s));
     gather_attrs(p, 0, BLOCK_RESOURCE, &s);
     gather_attrs(p, 0, BLOCK_INSTRUMENTATION, &s);
     gather_attrs(p, 0, BLOCK_SPAN, &s);

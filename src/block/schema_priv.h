@@ -40,8 +40,15 @@ struct schema_attr {
 /* Can a key have a column of its own? Text without control characters whose end is not a type suffix. */
 bool schema_key_fits(slice key);
 enum column_policy schema_attr_policy(enum value_kind kind);
-/* `attrs` in the order of scopes. `bad_text`: fixed text columns lose their annotation. ret_columns: the leaf
- * of each attribute. */
-CHECKED err schema_build(const struct schema_attr *attrs, size_t count, bool bad_text, struct fault *f,
-                         struct parquet_schema **ret, int32_t ret_fixed[BLOCK_COLUMN_COUNT],
-                         int32_t *ret_columns);
+/* What a new block's schema holds beside the fixed columns. */
+#define SCHEMA_ATTRS_MAX 256
+struct schema_plan {
+    struct schema_attr attrs[SCHEMA_ATTRS_MAX]; /* in the order of scopes */
+    size_t count;
+    bool bad_text;                                /* fixed text columns lose their annotation */
+    bool events_have_generic, links_have_generic; /* else they have no such list */
+};
+
+/* ret_fixed, ret_columns: the leaf of each fixed column (-1: left out) and of each attribute. */
+CHECKED err schema_build(const struct schema_plan *plan, struct fault *f, struct parquet_schema **ret,
+                         int32_t ret_fixed[BLOCK_COLUMN_COUNT], int32_t ret_columns[SCHEMA_ATTRS_MAX]);

@@ -16,6 +16,10 @@ static const size_t scope_max[BLOCK_SCOPE_COUNT] = {
     [BLOCK_RESOURCE] = 64, [BLOCK_INSTRUMENTATION] = 16,
 };
 
+/* A resource's attribute with more values than this costs half a byte and more a span, in each column, and
+ * says what `resource` says: pods, hosts, instances. */
+#define RESOURCE_VALUES_MAX 16
+
 struct candidate {
     uint32_t field;
     uint64_t count;
@@ -47,6 +51,32 @@ count_fields(struct block_builder *b, uint64_t owners[BLOCK_SCOPE_COUNT])
     }
 }
 
+/* Count the values of resources' attributes. `service.name` counts as few. */
+static void
+mark_many(struct block_builder *b)
+{
+    struct id_map *values = mem_new_array(struct id_map, b->field_count + 1);
+    for (size_t i = 0; i < b->resource_count; i++) {
+        const struct held_resource *r = &b->resources[i];
+        const struct shape *s = &b->shapes[r->shape];
+        for (uint32_t k = 0; k < s->attr_count; k++) {
+            const struct shape_attr *a = &s->attrs[k];
+            struct field *f = &b->fields[a->field];
+            size_t words = kind_cells((enum value_kind)a->kind);
+            uint32_t cell = words ? r->cells[a->cell] ^ (words == 2 ? r->cells[a->cell + 1] << 7 : 0) : 0;
+            bool is_new = false;
+            if (!f->many) {
+                *id_map_put(&values[a->field], cell & INT32_MAX, &is_new) = 1;
+                f->many = values[a->field].count > RESOURCE_VALUES_MAX && f->key != b->service_key;
+            }
+        }
+    }
+    for (size_t i = 0; i < b->field_count; i++) {
+        id_map_fini(&values[i]);
+    }
+    mem_free(values);
+}
+
 static bool
 is_candidate(const struct block_builder *b, const struct field *f, const uint64_t owners[BLOCK_SCOPE_COUNT])
 {
@@ -55,7 +85,7 @@ is_candidate(const struct block_builder *b, const struct field *f, const uint64_
         return false;
     }
     if (f->scope == BLOCK_RESOURCE || f->scope == BLOCK_INSTRUMENTATION) {
-        return true;
+        return !f->many;
     }
     return f->count >= COUNT_MIN && f->count * OWNERS_PER_VALUE >= owners[f->scope] &&
            f->count * ROWS_PER_VALUE >= b->row_count;
@@ -93,33 +123,32 @@ select_scope(struct block_builder *b, enum block_scope scope, const struct candi
     return at;
 }
 
-static bool
-generic_is_bad(const struct block_builder *b)
+/* What the generic lists will hold. */
+static void
+plan_generic(const struct block_builder *b, struct schema_plan *plan)
 {
-    for (size_t i = 0; i < b->field_count; i++) {
-        const struct field *f = &b->fields[i];
-        if (f->chosen < 0 && (f->bad || b->strings.strings[f->key].bad)) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < b->shape_count; i++) { /* second values of a key with a column */
+    for (size_t i = 0; i < b->shape_count; i++) {
         const struct shape *s = &b->shapes[i];
         for (uint32_t k = 0; k < s->attr_count; k++) {
-            if (s->attrs[k].repeated && b->fields[s->attrs[k].field].bad) {
-                return true;
+            const struct field *f = &b->fields[s->attrs[k].field];
+            if (f->chosen < 0 || s->attrs[k].repeated) {
+                plan->bad_text |= f->bad || b->strings.strings[f->key].bad;
+                plan->events_have_generic |= s->scope == BLOCK_EVENT;
+                plan->links_have_generic |= s->scope == BLOCK_LINK;
             }
         }
     }
-    return false;
 }
 
-size_t
-builder_select(struct block_builder *b, struct schema_attr *ret, bool *ret_bad_text)
+void
+builder_select(struct block_builder *b, struct schema_plan *ret)
 {
     uint64_t owners[BLOCK_SCOPE_COUNT] = {0};
     struct candidate *all = mem_new_array(struct candidate, b->field_count + 1);
-    size_t count = 0, n = 0;
+    size_t count = 0;
+    *ret = (struct schema_plan){.bad_text = b->bad_text};
     count_fields(b, owners);
+    mark_many(b);
     for (uint32_t i = 0; i < b->field_count; i++) {
         const struct field *f = &b->fields[i];
         bool service = f->scope == BLOCK_RESOURCE && f->key == b->service_key;
@@ -129,9 +158,8 @@ builder_select(struct block_builder *b, struct schema_attr *ret, bool *ret_bad_t
     }
     qsort(all, count, sizeof *all, by_count);
     for (int scope = 0; scope < BLOCK_SCOPE_COUNT; scope++) {
-        n = select_scope(b, (enum block_scope)scope, all, count, ret, n);
+        ret->count = select_scope(b, (enum block_scope)scope, all, count, ret->attrs, ret->count);
     }
     mem_free(all);
-    *ret_bad_text = b->bad_text || generic_is_bad(b);
-    return n;
+    plan_generic(b, ret);
 }

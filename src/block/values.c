@@ -50,7 +50,7 @@ append(struct block_writer *w, const struct target *t, struct levels l, struct p
         .codes = codes,
         .values = values,
     };
-    return parquet_writer_append(w->out, t->column, &batch, w->f);
+    return parquet_writer_append(w->out, (size_t)t->column, &batch, w->f);
 }
 
 /* Codes for the ids; new values go to the dictionary first. */
@@ -74,7 +74,7 @@ put_codes(struct block_writer *w, struct target *t, struct levels l, const uint3
     }
     if (w->out && fresh) {
         struct parquet_values values = {.count = fresh, .bytes = w->v.slices};
-        err rc = parquet_writer_add_dictionary(w->out, t->column, &values, w->f);
+        err rc = parquet_writer_add_dictionary(w->out, (size_t)t->column, &values, w->f);
         if (rc != OK) {
             return rc;
         }
@@ -141,7 +141,7 @@ put_traces(struct block_writer *w)
     }
     if (w->out && fresh) {
         struct parquet_values values = {.count = fresh, .fixed = w->v.bytes};
-        err rc = parquet_writer_add_dictionary(w->out, t->column, &values, w->f);
+        err rc = parquet_writer_add_dictionary(w->out, (size_t)t->column, &values, w->f);
         if (rc != OK) {
             return rc;
         }

@@ -11,7 +11,7 @@
 
 /* A leaf column that is written. */
 struct target {
-    size_t column; /* leaf in the file */
+    int32_t column; /* leaf in the file, -1 = it has none */
     enum column_policy policy;
     enum value_kind kind; /* of an attribute column */
     enum block_scope scope;

@@ -55,6 +55,7 @@ enum block_column {
     BLOCK_NESTED_PARENT,
     BLOCK_CHILD_COUNT,
     BLOCK_BATCH_START, /* 2: a ResourceSpans begins, 1: a ScopeSpans begins, 0: it goes on */
+    BLOCK_RESOURCE_JSON, /* the resource's attributes for engines that speak SQL */
     BLOCK_RESOURCE_RAW,
     BLOCK_SCOPE_RAW,
     BLOCK_SCOPE_NAME,
@@ -92,7 +93,7 @@ struct block_attr_column {
 
 struct block_schema {
     const struct parquet_schema *parquet; /* not owned */
-    int32_t column[BLOCK_COLUMN_COUNT];   /* leaf of each fixed column */
+    int32_t column[BLOCK_COLUMN_COUNT];   /* leaf of each fixed column; -1 for a list the block lacks */
     struct block_attr_column *attrs;
     size_t attr_count;
     uint32_t *slots; /* by hash of scope, kind and key: position in attrs + 1 */
