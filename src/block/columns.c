@@ -98,7 +98,8 @@ static struct parquet_column_options
 column_options(const struct block_writer *w, const struct target *t, size_t i)
 {
     struct parquet_column_options o = {.dictionary = PARQUET_DICTIONARY_NONE};
-    bool text = i >= BLOCK_COLUMN_COUNT && t->kind == VALUE_STRING;
+    /* DuckDB 1.5 asks filters of columns that are not text for the wrong bytes, and finds nothing. */
+    bool text = i >= BLOCK_COLUMN_COUNT && t->kind == VALUE_STRING && !t->bad;
     o.no_statistics = i < BLOCK_COLUMN_COUNT && column_forms[i].no_bounds;
     switch (t->policy) {
     case POLICY_TRACE_ID:
@@ -154,6 +155,7 @@ make_targets(struct block_writer *w)
             .policy = schema_attr_policy(plan->attrs[i].kind),
             .kind = plan->attrs[i].kind,
             .scope = plan->attrs[i].scope,
+            .bad = plan->attrs[i].bad,
         };
     }
     mem_free(plan);
@@ -235,6 +237,7 @@ writer_fini(struct block_writer *w)
     id_map_fini(&w->services);
     mem_free(w->targets);
     mem_free(w->slots);
+    mem_free(w->hex);
     mem_free(w->events);
     mem_free(w->links);
     mem_free(w->seen_resources);
@@ -337,6 +340,7 @@ builder_write(struct block_builder *b, const struct block_meta *meta, const stru
     err rc = OK;
     w.event_owners.present = w.link_owners.present = 1;
     w.slots = mem_new_array(struct slot, CHUNK_ROWS);
+    w.hex = mem_alloc(CHUNK_ROWS * sizeof(trace_id) * 2);
     w.seen_resources = mem_new_array(uint32_t, b->resource_count + 1);
     for (size_t i = 0; i < b->trace_count; i++) {
         order[i] = &b->traces[i];

@@ -53,10 +53,9 @@ read_range(struct reading *r, size_t row_group, uint64_t from, uint64_t to, stru
 
 /* Could the row group hold the trace? Bounds in memory, then two small reads of the filter. */
 static err
-may_have(struct reading *r, const struct parquet_chunk *chunk, const trace_id *id, bool *ret)
+may_have(struct reading *r, const struct parquet_chunk *chunk, slice key, bool *ret)
 {
     const struct parquet_bounds *b = &chunk->bounds;
-    slice key = slice_of(id->b, sizeof id->b);
     if ((b->min.p && slice_cmp(key, b->min) < 0) || (b->max.p && slice_cmp(key, b->max) > 0)) {
         *ret = false;
         return OK;
@@ -71,11 +70,11 @@ may_have(struct reading *r, const struct parquet_chunk *chunk, const trace_id *i
 
 /* First and last row + 1 of the id in one page of decoded values. */
 static bool
-match_rows(const struct parquet_vector *v, const trace_id *id, uint64_t *ret_from, uint64_t *ret_to)
+match_rows(const struct parquet_vector *v, slice id, uint64_t *ret_from, uint64_t *ret_to)
 {
     bool found = false;
     for (size_t i = 0; i < v->values.count; i++) {
-        if (memcmp(v->values.fixed + i * sizeof *id, id, sizeof *id) == 0) {
+        if (slice_eq(v->values.bytes[i], id)) {
             if (!found) {
                 *ret_from = v->page.first_row + i;
             }
@@ -88,13 +87,13 @@ match_rows(const struct parquet_vector *v, const trace_id *id, uint64_t *ret_fro
 
 /* The same for dictionary codes. */
 static bool
-match_codes(const struct parquet_vector *v, const struct parquet_values *dictionary, const trace_id *id,
+match_codes(const struct parquet_vector *v, const struct parquet_values *dictionary, slice id,
             uint64_t *ret_from, uint64_t *ret_to)
 {
     uint32_t code = UINT32_MAX;
     bool found = false;
     for (size_t i = 0; i < dictionary->count; i++) {
-        if (memcmp(dictionary->fixed + i * sizeof *id, id, sizeof *id) == 0) {
+        if (slice_eq(dictionary->bytes[i], id)) {
             code = (uint32_t)i;
             break;
         }
@@ -112,9 +111,8 @@ match_codes(const struct parquet_vector *v, const struct parquet_values *diction
 }
 
 static bool
-page_may_have(const struct parquet_column_index *x, size_t page, const trace_id *id)
+page_may_have(const struct parquet_column_index *x, size_t page, slice key)
 {
-    slice key = slice_of(id->b, sizeof id->b);
     const struct parquet_page_bounds *b = &x->pages[page];
     return page >= x->page_count || b->min.p == NULL ||
            (slice_cmp(key, b->min) >= 0 && slice_cmp(key, b->max) <= 0);
@@ -122,7 +120,7 @@ page_may_have(const struct parquet_column_index *x, size_t page, const trace_id 
 
 /* Look into the next page. */
 static err
-page_match(struct reading *r, const trace_id *id, uint64_t *ret_from, uint64_t *ret_to, bool *ret_found)
+page_match(struct reading *r, slice id, uint64_t *ret_from, uint64_t *ret_to, bool *ret_found)
 {
     struct parquet_page page;
     struct parquet_vector v;
@@ -142,7 +140,7 @@ out:
 
 /* Rows of the trace in a row group: ERR_NOT_FOUND when there are none. */
 static err
-locate(struct reading *r, size_t row_group, const trace_id *id, uint64_t *ret_from, uint64_t *ret_to)
+locate(struct reading *r, size_t row_group, slice id, uint64_t *ret_from, uint64_t *ret_to)
 {
     size_t leaf = (size_t)r->reader->schema.column[BLOCK_TRACE_ID];
     const struct parquet_chunk *chunk = parquet_meta_chunk(r->file.meta, row_group, leaf);
@@ -178,7 +176,7 @@ out:
 }
 
 static err
-find_in(struct reading *r, const trace_id *id, struct span_batch *out)
+find_in(struct reading *r, slice id, struct span_batch *out)
 {
     bool any = false;
     err rc = OK;
@@ -204,7 +202,9 @@ block_find_trace(struct block_reader *r, const trace_id *id, struct span_batch *
     struct span_batch before = *out;
     struct reading reading;
     reading_init(&reading, r, f);
-    err rc = find_in(&reading, id, out);
+    char hex[sizeof id->b * 2];
+    hex_encode(id->b, sizeof id->b, hex);
+    err rc = find_in(&reading, slice_of(hex, sizeof hex), out);
     *inspected_bytes += reading.counted.bytes;
     reading_fini(&reading);
     if (rc != OK) {

@@ -411,8 +411,8 @@ load_fixed(struct row_reader *r, const uint8_t *columns, size_t count, size_t ow
     err rc = OK;
     for (size_t i = 0; i < count; i++) {
         uint8_t c = columns[i];
-        bool scratch = c == BLOCK_RESOURCE_RAW || c == BLOCK_SCOPE_RAW || c == BLOCK_ORDER ||
-                       c == BLOCK_EVENT_ORDER || c == BLOCK_LINK_ORDER;
+        bool scratch = c == BLOCK_TRACE_ID || c == BLOCK_RESOURCE_RAW || c == BLOCK_SCOPE_RAW ||
+                       c == BLOCK_ORDER || c == BLOCK_EVENT_ORDER || c == BLOCK_LINK_ORDER;
         struct arena *bytes = scratch ? r->q.scratch : &r->out->arena;
         TRY(leaf_load(&r->q, r->schema->column[c], c >= BLOCK_EVENT_TIME ? 1 : 0, bytes, &r->fixed[c]));
         size_t want = c == BLOCK_EVENT_TIME || c == BLOCK_LINK_TRACE ? r->fixed[c].owner_count : owners;
@@ -440,12 +440,11 @@ out:
     return rc;
 }
 
-static void
+static bool
 span_fill(const struct row_reader *r, size_t i, struct span *s)
 {
     const struct leaf *f = r->fixed;
     uint32_t parent = f[BLOCK_PARENT_SPAN_ID].value_of[i];
-    memcpy(s->trace.b, f[BLOCK_TRACE_ID].values.fixed + i * sizeof s->trace, sizeof s->trace);
     memcpy(s->id.b, f[BLOCK_SPAN_ID].values.fixed + i * sizeof s->id, sizeof s->id);
     if (parent != UINT32_MAX) {
         memcpy(s->parent.b, f[BLOCK_PARENT_SPAN_ID].values.fixed + parent * sizeof s->parent,
@@ -462,6 +461,7 @@ span_fill(const struct row_reader *r, size_t i, struct span *s)
     s->dropped_attrs = (uint32_t)f[BLOCK_DROPPED_ATTRS].values.i32[i];
     s->dropped_events = (uint32_t)f[BLOCK_DROPPED_EVENTS].values.i32[i];
     s->dropped_links = (uint32_t)f[BLOCK_DROPPED_LINKS].values.i32[i];
+    return hex_decode(f[BLOCK_TRACE_ID].values.bytes[i], s->trace.b, sizeof s->trace);
 }
 
 static err
@@ -471,7 +471,9 @@ span_read(struct row_reader *r, size_t i)
     struct span s = {0};
     err rc = OK;
     TRY(context_enter(r, i));
-    span_fill(r, i, &s);
+    if (!span_fill(r, i, &s)) {
+        return corrupt(r, "trace_id is not 32 hex digits");
+    }
     TRY(attrs_read(r, BLOCK_SPAN, r->fixed[BLOCK_ORDER].values.bytes[i], i, &s.attrs));
     TRY(events_read(r, &s.events));
     TRY(links_read(r, &s.links));

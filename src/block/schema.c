@@ -47,7 +47,7 @@
               "bytes", PARQUET_BYTE_ARRAY, 0, true, PARQUET_LOGICAL_NONE, POLICY_STRING, true}
 
 const struct column_form column_forms[BLOCK_COLUMN_COUNT] = {
-    [BLOCK_TRACE_ID] = {"trace_id", PARQUET_FIXED, 16, false, PARQUET_LOGICAL_NONE, POLICY_TRACE_ID, false},
+    [BLOCK_TRACE_ID] = {"trace_id", PARQUET_BYTE_ARRAY, 0, false, PARQUET_STRING, POLICY_TRACE_ID, false},
     [BLOCK_SPAN_ID] = {"span_id", PARQUET_FIXED, 8, false, PARQUET_LOGICAL_NONE, POLICY_RANDOM, true},
     [BLOCK_PARENT_SPAN_ID] = {"parent_span_id", PARQUET_FIXED, 8, true, PARQUET_LOGICAL_NONE, POLICY_ID,
                               true},
@@ -168,7 +168,7 @@ add_fixed(struct schema_build *b, int32_t parent, size_t from, size_t to)
             field.logical.utc = true;
         } else if (c->logical == PARQUET_INTEGER) {
             field.logical.bits = 32;
-        } else if (c->logical == PARQUET_STRING && b->plan->bad_text) {
+        } else if (c->logical == PARQUET_STRING && b->plan->bad_text && i != BLOCK_TRACE_ID) {
             field.logical.kind = PARQUET_LOGICAL_NONE;
         }
         int32_t node = 0;

@@ -133,14 +133,16 @@ put_traces(struct block_writer *w)
     for (size_t i = 0; i < w->slot_count; i++) {
         const struct held_trace *trace = w->slots[i].trace;
         if (trace != w->last_trace) {
-            memcpy(w->v.bytes + fresh++ * sizeof trace->id, &trace->id, sizeof trace->id);
+            char *hex = w->hex + fresh * sizeof trace->id * 2;
+            hex_encode(trace->id.b, sizeof trace->id, hex);
+            w->v.slices[fresh++] = slice_of(hex, sizeof trace->id * 2);
             w->last_trace = trace;
             w->trace_codes++;
         }
         w->v.codes[i] = w->trace_codes - 1;
     }
     if (w->out && fresh) {
-        struct parquet_values values = {.count = fresh, .fixed = w->v.bytes};
+        struct parquet_values values = {.count = fresh, .bytes = w->v.slices};
         err rc = parquet_writer_add_dictionary(w->out, (size_t)t->column, &values, w->f);
         if (rc != OK) {
             return rc;

@@ -15,6 +15,7 @@ struct target {
     enum column_policy policy;
     enum value_kind kind; /* of an attribute column */
     enum block_scope scope;
+    bool bad;            /* holds what is not UTF-8 */
     bool dictionary;     /* POLICY_STRING: decided by the sample */
     struct id_map codes; /* string -> code of the open row group */
     uint32_t code_count;
@@ -81,6 +82,7 @@ struct block_writer {
     struct id_map services;
     const struct held_trace *last_trace; /* of the open row group */
     uint32_t trace_codes;
+    char *hex; /* trace ids of a chunk */
     uint64_t page_rows, page_bytes, group_rows, group_bytes;
     uint32_t *seen_resources; /* row group number + 1 that last held it */
     uint32_t group;

@@ -35,7 +35,7 @@ enum block_generic {
 };
 
 enum block_column {
-    BLOCK_TRACE_ID,
+    BLOCK_TRACE_ID, /* 32 hex digits */
     BLOCK_SPAN_ID,
     BLOCK_PARENT_SPAN_ID, /* null when there is none */
     BLOCK_START,          /* unix ns, the bits of a uint64 */
