@@ -1,35 +1,8 @@
 /* What OTLP carries comes back from a block as it went in. */
+#include "block_test.h"
 #include "span_random.h"
-#include "test.h"
-
-#include "vivace/base/mem.h"
-#include "vivace/block/builder.h"
-#include "vivace/block/list.h"
-#include "vivace/block/reader.h"
-#include "vivace/codec/otlp.h"
-
-#include <unistd.h>
 
 #define BATCHES_MAX 40
-
-static char dir[64];
-
-static int
-make_dir(void **state)
-{
-    (void)state;
-    strcpy(dir, "/tmp/vivace-block-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-drop_dir(void **state)
-{
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
-}
 
 /* The spans of a trace as they were pushed. */
 static void
@@ -65,12 +38,9 @@ publish_and_open(struct block_builder *builder, struct block_meta *meta)
 {
     struct fault f = {0};
     struct block_reader *reader = NULL;
-    struct block_publish p = {.dir = dir};
-    char path[128], uuid[BLOCK_UUID_TEXT + 1];
+    struct block_publish p = {.dir = tenant_dir()};
     assert_ok(block_builder_publish(builder, &p, &f, meta), &f);
-    block_uuid_format(&meta->id, uuid);
-    snprintf(path, sizeof path, "%s/%s", dir, uuid);
-    assert_ok(block_reader_open(path, &f, &reader), &f);
+    assert_ok(block_reader_open(block_dir(&meta->id), &f, &reader), &f);
     return reader;
 }
 
