@@ -126,8 +126,17 @@ struct block_builder {
     bool spent;
 };
 
-/* Summary and nested set of every trace: fills what the structs say is set at publish. */
-void builder_summarise(struct block_builder *b);
+/* Scratch of trace_summarise: a trace's spans by position. Zero to begin with. */
+struct tree {
+    struct row **rows;
+    uint32_t *parent, *first_child, *next_sibling, *twin; /* positions, or UINT32_MAX */
+    uint32_t *slots;                                      /* by span id: position + 1 of the first with it */
+    uint32_t count, cap, slot_count;
+};
+
+void tree_fini(struct tree *t);
+/* Root and nested set of a trace: fills what the structs say is set at publish. */
+void trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace *trace);
 
 /* Choose the attribute columns; fills each field's `chosen`. */
 void builder_select(struct block_builder *b, struct schema_plan *ret);

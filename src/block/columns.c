@@ -63,6 +63,7 @@ sample(struct block_writer *w, struct held_trace *const *order)
     size_t stride = (size_t)(b->row_count / SAMPLE_ROWS) + 1, taken = 0;
     err rc = OK;
     for (size_t i = 0; i < b->trace_count && taken < SAMPLE_ROWS * 2; i += stride) {
+        trace_summarise(b, &w->tree, order[i]);
         for (struct row *row = order[i]->first; row && taken < SAMPLE_ROWS * 2; row = row->next, taken++) {
             TRY(take_row(w, row, order[i]));
         }
@@ -167,12 +168,18 @@ static void
 aim_shapes(struct block_writer *w)
 {
     for (size_t i = 0; i < w->b->shape_count; i++) {
-        const struct shape *s = &w->b->shapes[i];
+        struct shape *s = &w->b->shapes[i];
+        uint32_t kept = 0;
         for (uint32_t k = 0; k < s->attr_count; k++) {
             int32_t chosen = w->b->fields[s->attrs[k].field].chosen;
             bool column = chosen >= 0 && !s->attrs[k].repeated;
             s->attrs[k].target = column ? (int32_t)BLOCK_COLUMN_COUNT + chosen : -1;
+            bool raw = s->scope == BLOCK_RESOURCE || s->scope == BLOCK_INSTRUMENTATION;
+            if (column || !raw) { /* each row walks its resource: what has no column is in resource_raw */
+                s->attrs[kept++] = s->attrs[k];
+            }
         }
+        s->attr_count = kept;
     }
 }
 
@@ -233,6 +240,7 @@ writer_fini(struct block_writer *w)
     for (size_t i = 0; i < sizeof w->generic / sizeof *w->generic; i++) {
         mem_free(w->generic[i].items);
     }
+    tree_fini(&w->tree);
     vectors_fini(&w->v);
     id_map_fini(&w->services);
     mem_free(w->targets);
@@ -307,6 +315,7 @@ write_traces(struct block_writer *w, struct held_trace **order)
         size_t end = slice_end(b, order, at);
         qsort(order + at, end - at, sizeof(struct held_trace *), by_id);
         for (; at < end; at++) {
+            trace_summarise(b, &w->tree, order[at]); /* here, so that its rows are in the cache */
             for (struct row *row = order[at]->first; row; row = row->next) {
                 TRY(write_row(w, row, order[at]));
             }

@@ -13,13 +13,6 @@
 #define KIND_SERVER 2
 #define KIND_CLIENT 3
 
-struct tree {
-    struct row **rows;
-    uint32_t *parent, *first_child, *next_sibling, *twin; /* indices or NOBODY */
-    uint32_t *slots;                                      /* by span id: index + 1 of the first with it */
-    uint32_t count, cap, slot_count;
-};
-
 static void
 tree_reserve(struct tree *t, uint32_t n)
 {
@@ -42,7 +35,7 @@ tree_reserve(struct tree *t, uint32_t n)
     }
 }
 
-static void
+void
 tree_fini(struct tree *t)
 {
     mem_free(t->rows);
@@ -178,14 +171,16 @@ number_from(struct tree *t, uint32_t root, int32_t next)
     }
 }
 
-static void
-summarise(struct block_builder *b, struct tree *t, struct held_trace *trace)
+void
+trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace *trace)
 {
     uint32_t mask = 15;
     int32_t next = 1;
     tree_reserve(t, trace->rows);
     t->count = 0;
     for (struct row *row = trace->first; row; row = row->next) {
+        __builtin_prefetch(row->next);
+        __builtin_prefetch(row->cells);
         row->left = row->right = row->parent_left = row->children = 0;
         t->rows[t->count++] = row;
     }
@@ -207,14 +202,4 @@ summarise(struct block_builder *b, struct tree *t, struct held_trace *trace)
             next = number_from(t, i, next);
         }
     }
-}
-
-void
-builder_summarise(struct block_builder *b)
-{
-    struct tree t = {0};
-    for (size_t i = 0; i < b->trace_count; i++) {
-        summarise(b, &t, &b->traces[i]);
-    }
-    tree_fini(&t);
 }

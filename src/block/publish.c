@@ -148,7 +148,6 @@ block_builder_publish(struct block_builder *b, const struct block_publish *p, st
     (void)snprintf(name, sizeof name, "%s%s", BLOCK_TEMP_PREFIX, uuid);
     TRY(path_join(final, p->dir, uuid, f));
     TRY(path_join(temp, p->dir, name, f));
-    builder_summarise(b);
     TRY(file_mkdirs(temp, f));
     made = true;
     TRY(write_and_rename(b, p->dir, temp, final, &meta, f));

@@ -6,7 +6,7 @@
 
 #include "builder_priv.h"
 
-#define CHUNK_ROWS  2048              /* rows gathered at a time: their structs stay in the L2 cache */
+#define CHUNK_ROWS  1024              /* rows gathered at a time: their structs stay in the L2 cache */
 #define CHUNK_BYTES ((size_t)4 << 20) /* and about this much of their values */
 
 /* A leaf column that is written. */
@@ -79,6 +79,7 @@ struct block_writer {
     struct owners spans, event_owners, link_owners;
     struct generic_items generic[3]; /* by BLOCK_SPAN, BLOCK_EVENT, BLOCK_LINK */
     struct vectors v;
+    struct tree tree;
     struct id_map services;
     const struct held_trace *last_trace; /* of the open row group */
     uint32_t trace_codes;
