@@ -188,11 +188,14 @@ find_all(struct bench *r)
 static void
 print_path(const struct parquet_schema *s, int32_t node)
 {
-    if (s->nodes[node].parent > 0) {
-        print_path(s, s->nodes[node].parent); // NOLINT(misc-no-recursion): at most seven levels
-        (void)putchar('/');
+    int32_t path[PARQUET_DEPTH_MAX + 1];
+    size_t n = 0;
+    for (; node > 0 && n < sizeof path / sizeof *path; node = s->nodes[node].parent) {
+        path[n++] = node;
     }
-    printf("%.*s", SL_FMT(s->nodes[node].field.name));
+    while (n-- > 0) {
+        printf("%.*s%s", SL_FMT(s->nodes[path[n]].field.name), n ? "/" : "\n");
+    }
 }
 
 /* Bytes a span of each column of the first block. */
@@ -217,7 +220,6 @@ print_columns(const struct bench *r)
                parquet_meta_chunk(m, 0, (size_t)c)->has_dictionary ? "d" : " ",
                (double)bloom / (double)m->row_count);
         print_path(m->schema, m->schema->leaves[c]);
-        (void)putchar('\n');
     }
     printf("%8.3f          footer and indexes\n", rest / (double)m->row_count);
     block_reader_close(reader);

@@ -106,8 +106,8 @@ gather_lists(struct block_writer *w)
     for (size_t i = 0; i < w->slot_count; i++) {
         const struct row_more *m = w->slots[i].row->more;
         uint32_t events = m ? m->event_count : 0, links = m ? m->link_count : 0;
-        w->events = grow(w->events, e->count + events, &w->event_cap, sizeof *w->events);
-        w->links = grow(w->links, l->count + links, &w->link_cap, sizeof *w->links);
+        w->events = grow(w->events, e->count + events, &w->event_cap, sizeof(struct held_event *));
+        w->links = grow(w->links, l->count + links, &w->link_cap, sizeof(struct held_link *));
         for (uint32_t k = 0; k < events; k++) {
             w->events[e->count + k] = &m->events[k];
             scatter(w, (uint32_t)e->count + k, m->events[k].shape, m->events[k].cells,

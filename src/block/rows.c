@@ -196,13 +196,13 @@ generic_leaf(struct row_reader *r, enum block_scope scope, enum block_generic wh
     struct leaf *l = &r->generic[scope].leaf[which];
     uint8_t item_def = scope == BLOCK_SPAN ? 1 : 2;
     err rc = OK;
+    *ret = l;
     if (r->schema->column[generic_first[scope] + which] < 0) {
         return corrupt(r, "a list of attributes is missing");
     }
     if (!l->loaded) {
         rc = leaf_load(&r->q, r->schema->column[generic_first[scope] + which], item_def, &r->out->arena, l);
     }
-    *ret = l;
     return rc;
 }
 
@@ -235,7 +235,8 @@ out:
 static err
 attrs_read(struct row_reader *r, enum block_scope scope, slice order_bytes, size_t owner, struct run *ret)
 {
-    const struct order *o = NULL;
+    static const struct order none;
+    const struct order *o = &none;
     err rc = order_of(r, scope, order_bytes, &o);
     *ret = (struct run){(uint32_t)r->out->attr_count, 0};
     for (uint32_t i = 0; rc == OK && i < o->count; i++) {

@@ -8,48 +8,27 @@
 #define KEY_MAX     256  /* bytes of a key that has a column of its own */
 #define COLUMNS_MAX 4096 /* attribute columns a reader takes from a file */
 
-#define FORM_INT(NAME, POLICY)                                                                               \
-    {                                                                                                        \
-        NAME, PARQUET_INT32, 0, false, PARQUET_LOGICAL_NONE, POLICY, false                                   \
-    }
-#define FORM_LONG(NAME, POLICY)                                                                              \
-    {                                                                                                        \
-        NAME, PARQUET_INT64, 0, false, PARQUET_LOGICAL_NONE, POLICY, false                                   \
-    }
-#define FORM_UINT(NAME)                                                                                      \
-    {                                                                                                        \
-        NAME, PARQUET_INT32, 0, false, PARQUET_INTEGER, POLICY_NUMBER, false                                 \
-    }
-#define FORM_TEXT(NAME)                                                                                      \
-    {                                                                                                        \
-        NAME, PARQUET_BYTE_ARRAY, 0, false, PARQUET_STRING, POLICY_STRING, false                             \
-    }
-#define FORM_BYTES(NAME)                                                                                     \
-    {                                                                                                        \
-        NAME, PARQUET_BYTE_ARRAY, 0, false, PARQUET_LOGICAL_NONE, POLICY_STRING, true                        \
-    }
-#define FORM_TIME(NAME, POLICY)                                                                              \
-    {                                                                                                        \
-        NAME, PARQUET_INT64, 0, false, PARQUET_TIMESTAMP, POLICY, false                                      \
-    }
-#define FORM_GENERIC(AT)                                                                                     \
-    [AT + BLOCK_GENERIC_KEY] = FORM_TEXT("key"),                                                             \
-          [AT + BLOCK_GENERIC_TYPE] = FORM_INT("type", POLICY_NUMBER),                                       \
-          [AT + BLOCK_GENERIC_STRING] = {"string",       PARQUET_BYTE_ARRAY, 0,    true,                     \
-                                         PARQUET_STRING, POLICY_STRING,      false},                         \
-          [AT + BLOCK_GENERIC_INT] = {"int",         PARQUET_INT64, 0, true, PARQUET_LOGICAL_NONE,           \
-                                      POLICY_NUMBER, false},                                                 \
-          [AT + BLOCK_GENERIC_DOUBLE] = {"double",      PARQUET_DOUBLE, 0, true, PARQUET_LOGICAL_NONE,       \
-                                         POLICY_DOUBLE, false},                                              \
-          [AT + BLOCK_GENERIC_BOOL] = {"bool", PARQUET_BOOLEAN, 0, true, PARQUET_LOGICAL_NONE, POLICY_BOOL,  \
-                                       false},                                                               \
-          [AT + BLOCK_GENERIC_BYTES] = {                                                                     \
-              "bytes", PARQUET_BYTE_ARRAY, 0, true, PARQUET_LOGICAL_NONE, POLICY_STRING, true}
+/* clang-format off */
+#define FORM_INT(NAME, POLICY)  {NAME, PARQUET_INT32, PARQUET_LOGICAL_NONE, POLICY, 0, false, false}
+#define FORM_LONG(NAME, POLICY) {NAME, PARQUET_INT64, PARQUET_LOGICAL_NONE, POLICY, 0, false, false}
+#define FORM_UINT(NAME)         {NAME, PARQUET_INT32, PARQUET_INTEGER, POLICY_NUMBER, 0, false, false}
+#define FORM_TEXT(NAME)         {NAME, PARQUET_BYTE_ARRAY, PARQUET_STRING, POLICY_STRING, 0, false, false}
+#define FORM_BYTES(NAME)        {NAME, PARQUET_BYTE_ARRAY, PARQUET_LOGICAL_NONE, POLICY_STRING, 0, false, true}
+#define FORM_TIME(NAME, POLICY) {NAME, PARQUET_INT64, PARQUET_TIMESTAMP, POLICY, 0, false, false}
+#define FORM_GENERIC(AT)                                                                                      \
+    [AT + BLOCK_GENERIC_KEY] = FORM_TEXT("key"),                                                              \
+    [AT + BLOCK_GENERIC_TYPE] = FORM_INT("type", POLICY_NUMBER),                                              \
+    [AT + BLOCK_GENERIC_STRING] = {"string", PARQUET_BYTE_ARRAY, PARQUET_STRING, POLICY_STRING, 0, true, false},     \
+    [AT + BLOCK_GENERIC_INT] = {"int", PARQUET_INT64, PARQUET_LOGICAL_NONE, POLICY_NUMBER, 0, true, false},   \
+    [AT + BLOCK_GENERIC_DOUBLE] = {"double", PARQUET_DOUBLE, PARQUET_LOGICAL_NONE, POLICY_DOUBLE, 0, true, false},   \
+    [AT + BLOCK_GENERIC_BOOL] = {"bool", PARQUET_BOOLEAN, PARQUET_LOGICAL_NONE, POLICY_BOOL, 0, true, false}, \
+    [AT + BLOCK_GENERIC_BYTES] = {"bytes", PARQUET_BYTE_ARRAY, PARQUET_LOGICAL_NONE, POLICY_STRING, 0, true, true}
+/* clang-format on */
 
 const struct column_form column_forms[BLOCK_COLUMN_COUNT] = {
-    [BLOCK_TRACE_ID] = {"trace_id", PARQUET_BYTE_ARRAY, 0, false, PARQUET_STRING, POLICY_TRACE_ID, false},
-    [BLOCK_SPAN_ID] = {"span_id", PARQUET_FIXED, 8, false, PARQUET_LOGICAL_NONE, POLICY_RANDOM, true},
-    [BLOCK_PARENT_SPAN_ID] = {"parent_span_id", PARQUET_FIXED, 8, true, PARQUET_LOGICAL_NONE, POLICY_ID,
+    [BLOCK_TRACE_ID] = {"trace_id", PARQUET_BYTE_ARRAY, PARQUET_STRING, POLICY_TRACE_ID, 0, false, false},
+    [BLOCK_SPAN_ID] = {"span_id", PARQUET_FIXED, PARQUET_LOGICAL_NONE, POLICY_RANDOM, 8, false, true},
+    [BLOCK_PARENT_SPAN_ID] = {"parent_span_id", PARQUET_FIXED, PARQUET_LOGICAL_NONE, POLICY_ID, 8, true,
                               true},
     [BLOCK_START] = FORM_TIME("start_time", POLICY_DELTA),
     [BLOCK_DURATION] = FORM_LONG("duration_nano", POLICY_DELTA),
@@ -86,8 +65,8 @@ const struct column_form column_forms[BLOCK_COLUMN_COUNT] = {
     [BLOCK_EVENT_DROPPED] = FORM_UINT("dropped_attributes_count"),
     [BLOCK_EVENT_ORDER] = FORM_BYTES("attribute_order"),
     FORM_GENERIC(BLOCK_EVENT_GENERIC),
-    [BLOCK_LINK_TRACE] = {"trace_id", PARQUET_FIXED, 16, false, PARQUET_LOGICAL_NONE, POLICY_ID, true},
-    [BLOCK_LINK_SPAN] = {"span_id", PARQUET_FIXED, 8, false, PARQUET_LOGICAL_NONE, POLICY_RANDOM, true},
+    [BLOCK_LINK_TRACE] = {"trace_id", PARQUET_FIXED, PARQUET_LOGICAL_NONE, POLICY_ID, 16, false, true},
+    [BLOCK_LINK_SPAN] = {"span_id", PARQUET_FIXED, PARQUET_LOGICAL_NONE, POLICY_RANDOM, 8, false, true},
     [BLOCK_LINK_STATE] = FORM_TEXT("trace_state"),
     [BLOCK_LINK_FLAGS] = FORM_UINT("flags"),
     [BLOCK_LINK_DROPPED] = FORM_UINT("dropped_attributes_count"),

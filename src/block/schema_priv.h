@@ -19,10 +19,10 @@ enum column_policy {
 struct column_form {
     const char *name;
     enum parquet_type type;
-    uint8_t length; /* bytes of PARQUET_FIXED */
-    bool optional;
     enum parquet_logical_kind logical; /* NONE, STRING, TIMESTAMP or INTEGER (unsigned 32) */
     enum column_policy policy;
+    uint8_t length; /* bytes of PARQUET_FIXED */
+    bool optional;
     bool no_bounds;
 };
 
