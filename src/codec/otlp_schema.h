@@ -4,6 +4,8 @@
 
 #include "pb_field.h"
 
+#include "vivace/codec/otlp.h"
+
 enum otlp_message {
     OTLP_REQUEST,
     OTLP_RESOURCE_SPANS,
