@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { base, checkShape, pushDataset, query, search } from './lib/dataset.mjs';
 import { exchange } from './lib/http1.mjs';
 import { int, makeRequest, makeSpan, mustPush, newTraceId, str } from './lib/otlp.mjs';
-import { Server } from './lib/server.mjs';
+import { binary, Server } from './lib/server.mjs';
 
 let server;
 before(async () => {
@@ -352,7 +352,9 @@ test('large, deep and costly queries are answered, quickly and without much memo
     assert.ok([200, 400].includes(r.status), `${q.slice(0, 60)}: ${r.status} ${r.text.slice(0, 200)}`);
     assert.ok(performance.now() - began < 10_000, q.slice(0, 60));
   }
-  assert.ok((await rss(server)) - before < 150 << 20, `${(await rss(server)) - before} bytes more`);
+  const more = (await rss(server)) - before;
+  const bound = /asan|tsan/.test(binary) ? 600 : 150; // sanitizers keep freed memory
+  assert.ok(more < bound << 20, `${more} bytes more`);
 });
 
 test('200 searches at once are all answered, and pushes meanwhile', async () => {
