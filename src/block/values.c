@@ -148,6 +148,6 @@ put_traces(struct block_writer *w)
             return rc;
         }
     }
-    return append(w, t, (struct levels){.count = w->slot_count},
-                  (struct parquet_values){.count = w->slot_count}, w->v.codes);
+    const struct levels none = {.count = w->slot_count};
+    return append(w, t, none, (struct parquet_values){.count = w->slot_count}, w->v.codes);
 }

@@ -54,7 +54,7 @@ enum block_column {
     BLOCK_NESTED_RIGHT,
     BLOCK_NESTED_PARENT,
     BLOCK_CHILD_COUNT,
-    BLOCK_BATCH_START, /* 2: a ResourceSpans begins, 1: a ScopeSpans begins, 0: it goes on */
+    BLOCK_BATCH_START,   /* 2: a ResourceSpans begins, 1: a ScopeSpans begins, 0: it goes on */
     BLOCK_RESOURCE_JSON, /* the resource's attributes for engines that speak SQL */
     BLOCK_RESOURCE_RAW,
     BLOCK_SCOPE_RAW,
