@@ -223,7 +223,7 @@ static uint32_t
 escape_read(const uint8_t **p, const uint8_t *end)
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-    uint32_t c, low;
+    uint32_t c = 0xfffd, low;
     if ((*p)[1] != 'u') {
         c = (*p)[1];
         const char *at = strchr(from, (int)c);
