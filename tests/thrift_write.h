@@ -6,7 +6,8 @@
 struct thrift_writer {
     struct buf *out;
     bool compact;
-    int last[16]; /* compact: the id before, at each depth */
+    bool whole_ids; /* compact: every field's id is written out, none as a step */
+    int last[16];   /* compact: the id before, at each depth */
     int depth;
 };
 
@@ -53,7 +54,7 @@ tw_field_as(struct thrift_writer *w, int id, int type, int compact_type)
     }
     int delta = id - w->last[w->depth];
     w->last[w->depth] = id;
-    if (delta > 0 && delta <= 15) {
+    if (!w->whole_ids && delta > 0 && delta <= 15) {
         (void)buf_append_byte(w->out, (uint8_t)(delta << 4 | compact_type));
     } else {
         (void)buf_append_byte(w->out, (uint8_t)compact_type);

@@ -1,9 +1,15 @@
 /* jaeger.thrift to a span batch (receivers.md 6.3): one pass, whatever the order of fields. What a struct has
  * twice counts as it came last. */
+#include "batch_room.h"
 #include "jaeger_priv.h"
+#include "jaeger_usual.h"
 #include "thrift.h"
 
 #define NS_PER_US 1000
+
+/* What clients send takes at least about this much a tag and a span, by protocol. */
+#define BYTES_PER_ATTR(compact) ((compact) ? 24 : 40)
+#define BYTES_PER_SPAN(compact) ((compact) ? 160 : 240)
 
 struct batch_decoder {
     struct jaeger_decoder d;
@@ -93,6 +99,32 @@ tag_take(struct batch_decoder *d, struct run *run)
     return rc == OK ? jaeger_tag_add(&d->d, &tag, run) : rc;
 }
 
+/* Tags side by side, `n` at most, as long as they are usual and there is room; returns how many. */
+static uint32_t
+usual_tags_take(struct batch_decoder *d, uint32_t n)
+{
+    struct span_batch *b = d->d.b;
+    uint32_t taken = 0;
+    if (!d->r.compact) {
+        return 0;
+    }
+    if (n > b->attr_cap - b->attr_count) {
+        n = (uint32_t)(b->attr_cap - b->attr_count); /* the general way makes room */
+    }
+    const uint8_t *p = d->r.p;
+    for (struct attr *a = b->attrs + b->attr_count; taken < n; a++) {
+        const uint8_t *next = usual_tag(p, d->r.end, a);
+        if (next == NULL) {
+            break;
+        }
+        p = next;
+        taken++;
+    }
+    d->r.p = p;
+    b->attr_count += taken;
+    return taken;
+}
+
 /* A list of tags becomes the run; the one before it, if any, is forgotten. */
 static err
 tags_take(struct batch_decoder *d, struct run *run)
@@ -100,8 +132,14 @@ tags_take(struct batch_decoder *d, struct run *run)
     err rc = OK;
     uint32_t n = thrift_list(&d->r, THRIFT_STRUCT);
     *run = (struct run){(uint32_t)d->d.b->attr_count, 0};
-    while (n-- > 0) {
-        TRY(tag_take(d, run));
+    while (n > 0) {
+        uint32_t usual = usual_tags_take(d, n);
+        run->n += usual;
+        n -= usual;
+        if (n > 0) {
+            TRY(tag_take(d, run));
+            n--;
+        }
     }
 out:
     return rc;
@@ -247,6 +285,70 @@ span_scalar_take(struct thrift_reader *r, const struct thrift_field *f, struct s
     }
 }
 
+/* traceIdLow to operationName, the first fields of a span; false, and nothing that counts is set, when they
+ * are not usual. */
+static bool
+usual_span_ids(struct thrift_reader *r, struct span *s)
+{
+    uint8_t *const ids[] = {s->trace.b + 8, s->trace.b, s->id.b, s->parent.b};
+    const uint8_t *p = r->p, *end = r->end;
+    size_t n;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        int64_t v;
+        p = usual_i64(p, end, &v);
+        if (p == NULL) {
+            return false;
+        }
+        id_put(ids[i], v);
+    }
+    if (end - p < 2 || *p != COMPACT_HEAD(1, COMPACT_STRING)) {
+        return false;
+    }
+    p = usual_len(p + 1, end, &n);
+    if (p == NULL) {
+        return false;
+    }
+    s->name = (slice){p, n};
+    r->p = p + n;
+    return true;
+}
+
+/* flags, startTime and duration behind the field `id`, likewise. */
+static bool
+usual_span_times(struct thrift_reader *r, int16_t id, struct span_scalars *to)
+{
+    const uint8_t *p = r->p;
+    int64_t flags, start, duration;
+    if (p == r->end || *p != COMPACT_HEAD(7 - id, COMPACT_I32) ||
+        (p = usual_zigzag(p + 1, r->end, &flags)) == NULL || (p = usual_i64(p, r->end, &start)) == NULL ||
+        (p = usual_i64(p, r->end, &duration)) == NULL) {
+        return false;
+    }
+    *to = (struct span_scalars){start, duration, (int32_t)flags};
+    r->p = p;
+    return true;
+}
+
+/* Take what is usual behind the field `f`, which becomes the last one taken; returns the bits of their ids.
+ */
+static uint32_t
+usual_span_take(struct thrift_reader *r, struct thrift_field *f, struct span *s, struct span_scalars *to)
+{
+    uint32_t seen = 0;
+    if (!r->compact) {
+        return 0;
+    }
+    if (f->id == 0 && usual_span_ids(r, s)) {
+        f->id = 5;
+        seen |= BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5);
+    }
+    if ((f->id == 5 || f->id == 6) && usual_span_times(r, f->id, to)) {
+        f->id = 9;
+        seen |= BIT(7) | BIT(8) | BIT(9);
+    }
+    return seen;
+}
+
 static bool
 is_blank(const struct batch_decoder *d, const struct span *s, const struct span_scalars *sc)
 {
@@ -264,7 +366,11 @@ span_take(struct batch_decoder *d, uint32_t scope)
     uint32_t seen = 0;
     err rc = OK;
     d->d.ref_count = 0;
-    for (struct thrift_field f = {0}; thrift_next(&d->r, &f);) {
+    for (struct thrift_field f = {0};;) {
+        seen |= usual_span_take(&d->r, &f, &s, &scalars);
+        if (!thrift_next(&d->r, &f)) {
+            break;
+        }
         bool known = span_scalar_take(&d->r, &f, &s, &scalars);
         if (!known) {
             TRY(span_nested_take(d, &f, &s, &known));
@@ -391,9 +497,12 @@ decoder_init(struct batch_decoder *d, slice body, enum jaeger_thrift protocol, s
         .d = {.b = out, .f = f},
         .r = thrift_reader_of(body, protocol == JAEGER_THRIFT_COMPACT ? THRIFT_COMPACT : THRIFT_BINARY),
     };
-    return body.n <= UINT32_MAX
-               ? OK
-               : FAULT(f, ERR_LIMIT, "a body of %zu bytes is over the limit of 4 GiB", body.n);
+    if (body.n > UINT32_MAX) {
+        return FAULT(f, ERR_LIMIT, "a body of %zu bytes is over the limit of 4 GiB", body.n);
+    }
+    attrs_reserve(out, body.n / BYTES_PER_ATTR(d->r.compact));
+    spans_reserve(out, body.n / BYTES_PER_SPAN(d->r.compact));
+    return OK;
 }
 
 err

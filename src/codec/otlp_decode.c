@@ -7,6 +7,7 @@
  * first walked for their own fields (a step per child, not per byte), and a span's events and links wait for
  * the end of the span, so that runs stay contiguous whatever the order of fields.
  */
+#include "batch_room.h"
 #include "otlp_schema.h"
 #include "otlp_usual.h"
 
@@ -443,31 +444,6 @@ scope_spans_head(struct decoder *d, slice body, struct scope *s, size_t *ret_spa
     *ret_spans = spans;
 out:
     return rc;
-}
-
-/* Only a hint: an array that cannot be grown now is refused when it is really full. */
-static void
-spans_reserve(struct span_batch *b, size_t more)
-{
-    size_t want = b->span_count + more;
-    if (want > b->span_cap) {
-        struct span *p = arena_grow(&b->arena, b->spans, b->span_count, &b->span_cap, want, sizeof *p);
-        if (p != NULL) {
-            b->spans = p;
-        }
-    }
-}
-
-static void
-attrs_reserve(struct span_batch *b, size_t more)
-{
-    size_t want = b->attr_count + more;
-    if (want > b->attr_cap) {
-        struct attr *p = arena_grow(&b->arena, b->attrs, b->attr_count, &b->attr_cap, want, sizeof *p);
-        if (p != NULL) {
-            b->attrs = p;
-        }
-    }
 }
 
 static err

@@ -72,7 +72,7 @@ big64(const uint8_t *p)
 }
 
 static uint64_t
-varint_take(struct thrift_reader *r)
+varint_long(struct thrift_reader *r)
 {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -88,6 +88,12 @@ varint_take(struct thrift_reader *r)
     }
     thrift_fail(r, "variable-length integer over 10 bytes");
     return 0;
+}
+
+static inline uint64_t
+varint_take(struct thrift_reader *r)
+{
+    return __builtin_expect(r->p < r->end && *r->p < 0x80, 1) ? *r->p++ : varint_long(r);
 }
 
 static inline int64_t

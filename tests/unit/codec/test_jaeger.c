@@ -178,6 +178,72 @@ every_thrift_field_has_its_place_in_both_protocols(void **state)
     }
 }
 
+/* Numbers and texts of every length in which they are written; the last tag ends near the end of the body. */
+static void
+put_edges(struct thrift_writer *w)
+{
+    static char text[20001];
+    static const size_t lengths[] = {0, 1, 127, 128, 16383, 16384, 20000};
+    tw_struct_begin(w);
+    put_process(w, "shop", NULL, 0);
+    tw_list(w, 2, TW_STRUCT, 64);
+    for (int shift = 0; shift < 64; shift++) {
+        int64_t high = (int64_t)(UINT64_C(1) << shift), all = (int64_t)(UINT64_MAX >> shift);
+        tw_struct_begin(w);
+        tw_i64(w, 1, high);
+        tw_i64(w, 2, all);
+        tw_i64(w, 3, (int64_t)(0 - (uint64_t)high));
+        tw_i64(w, 4, ~all);
+        size_t n = lengths[(size_t)shift % 7];
+        memset(text, 'k', n);
+        text[n] = '\0';
+        tw_string(w, 5, slice_of(text, n));
+        tw_i32(w, 7, (int32_t)high);
+        tw_i64(w, 8, high);
+        tw_i64(w, 9, all);
+        const struct tag tags[] = {{"i", 3, .i = high},  {"j", 3, .i = ~all},      {"t", 0, .s = text},
+                                   {text, 4, .s = text}, {"f", 2, .i = shift & 1}, {"last", 3, .i = 1 << 20}};
+        put_tags(w, 10, tags, 6);
+        tw_struct_end(w);
+    }
+    tw_struct_end(w);
+}
+
+static void
+every_length_reads_alike_in_every_form(void **state)
+{
+    (void)state;
+    struct buf first = {0};
+    for (int form = 0; form < 3; form++) { /* binary, compact, compact as no client writes it */
+        struct buf body, out;
+        struct span_batch b;
+        struct fault f = {0};
+        enum jaeger_thrift protocol = form != 0 ? JAEGER_THRIFT_COMPACT : JAEGER_THRIFT_BINARY;
+        buf_init(&body, 16 << 20);
+        buf_init(&out, 16 << 20);
+        span_batch_init(&b, 16 << 20);
+        put_edges(&(struct thrift_writer){.out = &body, .compact = form != 0, .whole_ids = form == 2});
+        assert_ok(jaeger_thrift_decode(buf_slice(&body), protocol, &b, &f), &f);
+        assert_int_equal(b.span_count, 64);
+        dump_batch(&out, &b);
+        for (size_t n = 0; n < body.n; n += n < 2000 ? 1 : 977) {
+            span_batch_reset(&b);
+            f = (struct fault){0};
+            assert_int_equal(jaeger_thrift_decode(slice_of(body.p, n), protocol, &b, &f), ERR_INVALID);
+            assert_non_null(strstr(f.msg, "unexpected EOF at offset "));
+        }
+        if (form == 0) {
+            first = out;
+        } else {
+            assert_string_equal((char *)out.p, (char *)first.p);
+            buf_fini(&out);
+        }
+        span_batch_fini(&b);
+        buf_fini(&body);
+    }
+    buf_fini(&first);
+}
+
 static void
 emit_batch_is_read_from_every_kind_of_datagram(void **state)
 {
@@ -540,6 +606,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_thrift_field_has_its_place_in_both_protocols),
+        cmocka_unit_test(every_length_reads_alike_in_every_form),
         cmocka_unit_test(emit_batch_is_read_from_every_kind_of_datagram),
         cmocka_unit_test(other_datagrams_are_refused),
         cmocka_unit_test(status_and_kind_follow_the_tags),
