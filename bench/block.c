@@ -5,6 +5,7 @@
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
+#include "vivace/base/table.h"
 #include "vivace/block/builder.h"
 #include "vivace/block/list.h"
 #include "vivace/block/reader.h"
@@ -19,7 +20,7 @@
 struct options {
     double spans, seed, level, group_rows, page_rows, cut_mib, finds;
     const char *dir;
-    bool by_trace_id, columns, keep;
+    bool by_trace_id, columns, keep, verify;
 };
 
 struct bench {
@@ -31,6 +32,7 @@ struct bench {
     trace_id *traces; /* a sample */
     size_t trace_count, trace_cap;
     uint64_t spans, wire_bytes;
+    uint64_t pushed_sum, read_sum; /* of hashes of spans with their scope and resource */
     double decode_s, add_s, publish_s;
 };
 
@@ -99,6 +101,29 @@ sample_traces(struct bench *r, const struct span_batch *b)
     r->traces[r->trace_count++] = b->spans[b->span_count / 2].trace;
 }
 
+/* Sum of hashes of every span as a request of its own: the same for any order. */
+static uint64_t
+batch_sum(const struct span_batch *b)
+{
+    struct span_batch one;
+    struct fault f = {0};
+    struct buf bytes;
+    uint64_t sum = 0;
+    span_batch_init(&one, 0);
+    buf_init(&bytes, (size_t)64 << 20);
+    for (size_t i = 0; i < b->span_count; i++) {
+        struct span_copy_memo memo = {0};
+        span_batch_reset(&one);
+        buf_clear(&bytes);
+        must(span_batch_copy_span(&one, b, i, false, &memo), &f);
+        must(otlp_encode(&one, &bytes), &f);
+        sum += hash_bytes(bytes.p, bytes.n, 1);
+    }
+    buf_fini(&bytes);
+    span_batch_fini(&one);
+    return sum;
+}
+
 static void
 write_all(struct bench *r)
 {
@@ -117,6 +142,7 @@ write_all(struct bench *r)
         r->decode_s += decoded - at;
         r->spans += batch.span_count;
         r->wire_bytes += q.n;
+        r->pushed_sum += r->o.verify ? batch_sum(&batch) : 0;
         sample_traces(r, &batch);
         if (block_builder_bytes(r->builder) > (size_t)(r->o.cut_mib * (1 << 20))) {
             end_block(r);
@@ -198,6 +224,31 @@ print_path(const struct parquet_schema *s, int32_t node)
     }
 }
 
+/* Read every row back and compare what the spans say. */
+static void
+verify(struct bench *r)
+{
+    struct span_batch out;
+    struct fault f = {0};
+    uint64_t inspected = 0;
+    char path[4096];
+    span_batch_init(&out, 0);
+    for (size_t i = 0; i < r->count; i++) {
+        struct block_reader *reader = NULL;
+        block_path(r, i, path, sizeof path);
+        must(block_reader_open(path, &f, &reader), &f);
+        const struct parquet_meta *m = block_reader_file(reader)->meta;
+        for (uint32_t g = 0; g < m->row_group_count; g++) {
+            span_batch_reset(&out);
+            must(block_read_rows(reader, g, 0, m->row_groups[g].row_count, &out, &inspected, &f), &f);
+            r->read_sum += batch_sum(&out);
+        }
+        block_reader_close(reader);
+    }
+    span_batch_fini(&out);
+    printf("read back: %s\n", r->read_sum == r->pushed_sum ? "every span as it was" : "DIFFERENT");
+}
+
 /* Bytes a span of each column of the first block. */
 static void
 print_columns(const struct bench *r)
@@ -257,6 +308,7 @@ main(int argc, char **argv)
         {"--dir", "where blocks go (bench-blocks)", NULL, &o->dir, NULL},
         {"--by-trace-id", "order by trace id over the whole block", NULL, NULL, &o->by_trace_id},
         {"--columns", "bytes a span of each column", NULL, NULL, &o->columns},
+        {"--verify", "read every span back and compare", NULL, NULL, &o->verify},
         {"--keep", "leave the blocks", NULL, NULL, &o->keep},
         {NULL, NULL, NULL, NULL, NULL},
     };
@@ -267,6 +319,9 @@ main(int argc, char **argv)
     write_all(&r);
     print_totals(&r);
     find_all(&r);
+    if (o->verify) {
+        verify(&r);
+    }
     if (o->columns) {
         print_columns(&r);
     }
@@ -279,5 +334,5 @@ main(int argc, char **argv)
     }
     corpus_destroy(r.corpus);
     mem_free(r.traces);
-    return 0;
+    return r.o.verify && r.read_sum != r.pushed_sum;
 }
