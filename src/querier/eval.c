@@ -211,6 +211,20 @@ eval_program(struct eval *e, const struct tql_program *p, const struct slot_use 
     return rc;
 }
 
+/* The slot's value in the at-th event or link of the row; false behind the last. */
+static bool
+part_value(struct eval *e, size_t row, uint32_t slot, uint32_t at, struct tql_static *ret)
+{
+    const struct tql_slot *s = &e->plan->compiler.slots.slots[slot];
+    const struct span *span = &e->batch->spans[row];
+    const struct run run = s->level == TQL_LEVEL_EVENT ? span->events : span->links;
+    if (at >= run.n) {
+        return false;
+    }
+    value_of_part(&e->priv->values, s, row, (struct value_at){run.at + at, run.at + at}, ret);
+    return true;
+}
+
 struct tql_static
 eval_value(struct eval *e, size_t row, uint32_t slot)
 {
@@ -219,7 +233,7 @@ eval_value(struct eval *e, size_t row, uint32_t slot)
         fill_cell(e, row, slot);
         return row_cells(e, row)[slot];
     }
-    for (uint32_t at = 0; eval_each(e, row, slot, at, &v); at++) {
+    for (uint32_t at = 0; part_value(e, row, slot, at, &v); at++) {
         if (v.type != TQL_NIL) {
             return v;
         }
@@ -230,18 +244,11 @@ eval_value(struct eval *e, size_t row, uint32_t slot)
 bool
 eval_each(struct eval *e, size_t row, uint32_t slot, uint32_t at, struct tql_static *ret)
 {
-    const struct tql_slot *s = &e->plan->compiler.slots.slots[slot];
-    const struct span *span = &e->batch->spans[row];
-    if (!slot_is_part(s)) {
-        *ret = at == 0 ? eval_value(e, row, slot) : TQL_STATIC_NIL;
-        return at == 0;
+    if (slot_is_part(&e->plan->compiler.slots.slots[slot])) {
+        return part_value(e, row, slot, at, ret);
     }
-    const struct run run = s->level == TQL_LEVEL_EVENT ? span->events : span->links;
-    if (at >= run.n) {
-        return false;
-    }
-    value_of_part(&e->priv->values, s, row, (struct value_at){run.at + at, run.at + at}, ret);
-    return true;
+    *ret = at == 0 ? eval_value(e, row, slot) : TQL_STATIC_NIL;
+    return at == 0;
 }
 
 struct tql_static
