@@ -11,6 +11,7 @@
 #include "otlp_schema.h"
 #include "otlp_usual.h"
 
+#include "vivace/base/table.h"
 #include "vivace/codec/otlp.h"
 
 /* Bytes of body per attribute when guessing how many will come: real ones take 25 to 45, ids and times of
@@ -23,8 +24,9 @@
 struct decoder {
     struct span_batch *b;
     struct fault *f;
-    const trace_id *only; /* NULL: every trace */
-    bool refs_scattered;  /* the resource's entity_refs do not stand side by side */
+    const trace_id *only;        /* NULL: every trace */
+    const struct id_table *some; /* or those in it */
+    bool refs_scattered;         /* the resource's entity_refs do not stand side by side */
 };
 
 /* Sizes of all arrays: what a rejected span, scope or resource is rolled back to. */
@@ -334,6 +336,13 @@ out:
     return rc;
 }
 
+/* Only the spans of some traces are kept. */
+static bool
+is_choosy(const struct decoder *d)
+{
+    return d->only != NULL || d->some != NULL;
+}
+
 /* The span's trace ID, whatever the order of its fields. A malformed span is for span_decode to report. */
 static bool
 span_is_wanted(const struct decoder *d, slice body)
@@ -354,7 +363,8 @@ span_is_wanted(const struct decoder *d, slice body)
     if (r.p < r.end) {
         return true;
     }
-    return memcmp(id.n == TRACE_ID_BYTES ? id.p : zero.b, d->only->b, TRACE_ID_BYTES) == 0;
+    const uint8_t *trace = id.n == TRACE_ID_BYTES ? id.p : zero.b;
+    return d->some ? id_table_get(d->some, trace) != 0 : memcmp(trace, d->only->b, TRACE_ID_BYTES) == 0;
 }
 
 static err
@@ -362,7 +372,7 @@ span_take(struct decoder *d, slice body, uint32_t scope)
 {
     struct span_batch *b = d->b;
     struct span *s;
-    if (d->only != NULL && !span_is_wanted(d, body)) {
+    if (is_choosy(d) && !span_is_wanted(d, body)) {
         return OK;
     }
     if (b->span_count < b->span_cap) { /* reserved by scope_spans_decode */
@@ -459,7 +469,7 @@ scope_spans_decode(struct decoder *d, slice body, uint32_t resource)
     err rc = OK;
     s->resource = resource;
     TRY(scope_spans_head(d, body, s, &spans));
-    if (d->only == NULL) {
+    if (!is_choosy(d)) {
         spans_reserve(b, spans);
     }
     struct wire_reader r = wire_reader_of(body);
@@ -474,7 +484,7 @@ scope_spans_decode(struct decoder *d, slice body, uint32_t resource)
             TRY(span_take(d, field.bytes, (uint32_t)before.scopes));
         }
     }
-    if (d->only != NULL && b->span_count == before.spans) {
+    if (is_choosy(d) && b->span_count == before.spans) {
         counts_restore(b, before);
     }
 out:
@@ -620,7 +630,7 @@ resource_spans_decode(struct decoder *d, slice body)
             TRY(scope_spans_decode(d, field.bytes, (uint32_t)before.resources));
         }
     }
-    if (d->only != NULL && b->span_count == before.spans) {
+    if (is_choosy(d) && b->span_count == before.spans) {
         counts_restore(b, before);
     }
 out:
@@ -677,5 +687,12 @@ err
 otlp_decode_trace(slice body, const trace_id *only, struct span_batch *out, struct fault *f)
 {
     struct decoder d = {.b = out, .f = f, .only = only};
+    return request_decode(&d, body);
+}
+
+err
+otlp_decode_traces(slice body, const struct id_table *some, struct span_batch *out, struct fault *f)
+{
+    struct decoder d = {.b = out, .f = f, .some = some};
     return request_decode(&d, body);
 }

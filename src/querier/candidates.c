@@ -109,13 +109,20 @@ candidates_peek(const struct candidates *c)
 }
 
 bool
-candidates_take(struct candidates *c, trace_id *ret)
+candidates_take(struct candidates *c, uint32_t *ret)
 {
     if (c->heap_count == 0) {
         return false;
     }
-    *ret = c->v[c->heap[0]].id;
+    *ret = c->heap[0];
     c->heap[0] = c->heap[--c->heap_count];
     heap_down(c);
     return true;
+}
+
+void
+candidates_put_back(struct candidates *c, uint32_t at)
+{
+    c->heap[c->heap_count++] = at; /* there is room: each candidate stands in the heap once */
+    heap_up(c, c->heap_count - 1);
 }

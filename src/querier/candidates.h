@@ -25,5 +25,7 @@ void candidates_init(struct candidates *c, uint32_t complete, struct budget *bud
 void candidates_fini(struct candidates *c);
 /* The bound of the one to come; 0 when none is ready. */
 uint64_t candidates_peek(const struct candidates *c);
-/* False when none is ready. */
-bool candidates_take(struct candidates *c, trace_id *ret);
+/* Its position in `v`; false when none is ready. */
+bool candidates_take(struct candidates *c, uint32_t *ret);
+/* One that was taken is to come again. */
+void candidates_put_back(struct candidates *c, uint32_t at);

@@ -2,6 +2,7 @@
 #include "prefilter.h"
 
 #include "vivace/base/mem.h"
+#include "vivace/base/table.h"
 #include "vivace/codec/otlp.h"
 #include "vivace/ingester/ingester.h"
 #include "vivace/querier/search.h"
@@ -122,9 +123,84 @@ live_advance(void *cursor, struct candidates *out, struct search_stats *stats, u
     return rc;
 }
 
+/* --- many traces at once ----------------------------------------------------------------------------------
+ */
+
+struct live_gather {
+    struct ingester_scan *scan;
+    struct span_batch record;
+    bool inside;
+};
+
+static err
+gather_open(void *ctx, slice tenant, struct budget *budget, struct fault *f, void **ret_cursor)
+{
+    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
+    if (ing == NULL) {
+        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
+    }
+    struct live_gather *g = mem_new(struct live_gather);
+    g->scan = ingester_scan_open(ing, tenant, budget);
+    span_batch_init(&g->record, 0);
+    *ret_cursor = g;
+    return OK;
+}
+
+static void
+gather_close(void *cursor)
+{
+    struct live_gather *g = cursor;
+    ingester_scan_close(g->scan);
+    span_batch_fini(&g->record);
+    mem_free(g);
+}
+
+static err
+gather_next(void *cursor, const struct id_table *wanted, struct span_batch *out, uint64_t *bytes,
+            struct fault *f)
+{
+    struct live_gather *g = cursor;
+    struct span_copy_memo memo = {0};
+    struct fault cause = {0};
+    slice payload;
+    if (!g->inside && ingester_scan_left(g->scan) == 0) {
+        return ERR_NOT_FOUND;
+    }
+    if (!g->inside) {
+        ingester_scan_enter(g->scan);
+        g->inside = true;
+    }
+    err rc = ingester_scan_next(g->scan, f, &payload);
+    if (rc == ERR_NOT_FOUND) {
+        g->inside = false;
+        return OK;
+    }
+    if (rc != OK) {
+        return rc;
+    }
+    *bytes += payload.n;
+    span_batch_reset(&g->record);
+    rc = otlp_decode_traces(payload, wanted, &g->record, &cause);
+    if (rc != OK) {
+        return FAULT(f, ERR_CORRUPT, "a live record: %s", cause.msg);
+    }
+    for (size_t i = 0; rc == OK && i < g->record.span_count; i++) {
+        rc = span_batch_copy_span(out, &g->record, i, true, &memo);
+    }
+    return rc;
+}
+
 struct search_source
 search_source_live(_Atomic(struct ingester *) *at)
 {
     return (struct search_source){
-        .trace = {live_find, at}, .open = live_open, .advance = live_advance, .close = live_close, .ctx = at};
+        .trace = {live_find, at},
+        .open = live_open,
+        .advance = live_advance,
+        .close = live_close,
+        .gather_open = gather_open,
+        .gather_next = gather_next,
+        .gather_close = gather_close,
+        .ctx = at,
+    };
 }

@@ -1,6 +1,6 @@
 #include "vivace/querier/search.h"
 
-#include "candidates.h"
+#include "gather.h"
 #include "prefilter.h"
 #include "result.h"
 
@@ -19,9 +19,11 @@ struct reading {
 struct search {
     struct search_query q;
     struct candidates candidates;
+    struct gather gather;
     struct reading *readings;
     size_t reading_count;
-    struct trace_source *trace_sources;
+    struct trace_source *trace_sources; /* first those one trace is found in at a time */
+    size_t single_count;
     struct eval eval;
     struct span_batch trace;
     struct arena kept;           /* results */
@@ -43,9 +45,12 @@ search_create(const struct search_query *q)
     prefilter_fini(&p);
     s->readings = mem_new_array(struct reading, q->source_count * q->tenant_count + 1);
     s->trace_sources = mem_new_array(struct trace_source, q->source_count + 1);
-    for (size_t i = 0; i < q->source_count; i++) {
-        s->trace_sources[i] = q->sources[i].trace;
+    for (size_t i = 0, gathering = 0; i < q->source_count; i++) {
+        const struct search_source *source = &q->sources[i];
+        size_t at = source->gather_open ? q->source_count - ++gathering : s->single_count++;
+        s->trace_sources[at] = source->trace;
     }
+    gather_init(&s->gather, &s->q);
     eval_init(&s->eval, q->plan, SEARCH_TRACE_BYTES_MAX, &s->q.guard);
     span_batch_init(&s->trace, SEARCH_TRACE_BYTES_MAX);
     arena_init(&s->kept, SEARCH_RESULT_BYTES_MAX);
@@ -72,6 +77,7 @@ search_destroy(struct search *s)
     for (size_t i = 0; i < s->reading_count; i++) {
         reading_close(&s->readings[i]);
     }
+    gather_fini(&s->gather);
     candidates_fini(&s->candidates);
     eval_fini(&s->eval);
     span_batch_fini(&s->trace);
@@ -112,7 +118,8 @@ open_all(struct search *s, struct fault *f)
 static err
 account(struct search *s, struct fault *f)
 {
-    size_t held = s->kept.bytes + s->eval.arena.bytes + s->trace.arena.bytes + s->found_cap * sizeof(void *);
+    size_t held = s->kept.bytes + s->eval.arena.bytes + s->trace.arena.bytes + s->gather.batch.arena.bytes +
+                  s->found_cap * sizeof(void *);
     if (s->q.budget == NULL || held <= s->reserved) {
         return OK;
     }
@@ -159,24 +166,29 @@ is_full(const struct search *s)
     return s->q.limit && s->found_count == s->q.limit;
 }
 
-/* The whole trace, or the first part of one that is too large. */
+/* The whole trace, or the first part of one that is too large; with what is gathered of it already. */
 static err
-assemble(struct search *s, const trace_id *id, struct fault *f)
+assemble(struct search *s, const trace_id *id, bool gathered, struct fault *f)
 {
     struct fault g = {0};
     struct trace_query find = {.sources = s->trace_sources,
-                               .source_count = s->q.source_count,
+                               .source_count = gathered ? s->single_count : s->q.source_count,
                                .tenants = s->q.tenants,
                                .tenant_count = s->q.tenant_count,
                                .id = *id,
                                .keep_shared_ids = true,
                                .cancelled = s->q.guard.cancelled};
     span_batch_reset(&s->trace);
-    err rc = trace_find(&find, &s->trace, &g);
+    err rc = gathered ? gather_take(&s->gather, &s->trace) : OK;
+    if (rc == OK) {
+        rc = trace_find(&find, &s->trace, &g);
+    }
     s->result.stats.bytes += find.inspected_bytes;
     if (rc == ERR_LIMIT && s->trace.span_count) {
         LOG_LIMITED(LOG_WARN, 1, "a trace is too large for a search, which looks at a part of it",
                     LOG_UINT("spans", s->trace.span_count));
+    }
+    if ((rc == ERR_LIMIT || rc == ERR_NOT_FOUND) && s->trace.span_count) {
         trace_drop_duplicates(&s->trace);
         rc = OK;
     }
@@ -193,12 +205,12 @@ is_in_range(const struct search *s, const struct trace_facts *t)
 }
 
 static err
-judge(struct search *s, const trace_id *id, struct fault *f)
+judge(struct search *s, const trace_id *id, bool gathered, struct fault *f)
 {
     struct trace_facts facts;
     struct search_trace *t = NULL;
     struct fault g = {0};
-    err rc = assemble(s, id, f);
+    err rc = assemble(s, id, gathered, f);
     if (rc != OK) {
         return rc == ERR_NOT_FOUND ? OK : rc; /* it has just moved, or was never acknowledged */
     }
@@ -258,8 +270,20 @@ static uint64_t
 frontier(struct search *s)
 {
     const struct reading *r = newest_reading(s);
-    uint64_t ready = candidates_peek(&s->candidates);
-    return r && r->horizon > ready ? r->horizon : ready;
+    uint64_t edge = candidates_peek(&s->candidates);
+    uint64_t gathered = gather_peek(&s->gather, &s->candidates);
+    edge = gathered > edge ? gathered : edge;
+    return r && r->horizon > edge ? r->horizon : edge;
+}
+
+static err
+judge_gathered(struct search *s, struct fault *f)
+{
+    const trace_id id = s->candidates.v[s->gather.positions[s->gather.at]].id;
+    if (s->gather.reading) {
+        return gather_read(&s->gather, &s->candidates, &s->result.stats.bytes, f);
+    }
+    return judge(s, &id, true, f);
 }
 
 /* One record, or one trace. Newest first: what is ready is judged once no source can bring a later one. */
@@ -267,19 +291,26 @@ static err
 work(struct search *s, struct fault *f)
 {
     struct reading *r = newest_reading(s);
-    trace_id id;
+    uint32_t at = 0;
     if (is_full(s) && s->found[s->found_count - 1]->start_ns > frontier(s)) {
         s->done = true;
         return OK;
     }
+    if (gather_is_active(&s->gather)) {
+        return judge_gathered(s, f);
+    }
     if (r && (r->horizon >= candidates_peek(&s->candidates) || s->candidates.heap_count == 0)) {
         return advance(s, r, f);
     }
-    if (!candidates_take(&s->candidates, &id)) {
+    if (s->result.stats.traces >= GATHER_AFTER && gather_begin(&s->gather, &s->candidates)) {
+        return OK;
+    }
+    if (!candidates_take(&s->candidates, &at)) {
         s->done = true;
         return OK;
     }
-    return judge(s, &id, f);
+    const trace_id id = s->candidates.v[at].id; /* a copy: the array may move */
+    return judge(s, &id, false, f);
 }
 
 err

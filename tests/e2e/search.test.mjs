@@ -198,6 +198,35 @@ test('the newest traces are found, whatever order they came in, and ties go by t
   }
 });
 
+test('conditions on whole traces find them all among many, each whole, also when their spans came apart', async () => {
+  const own = await Server.start();
+  try {
+    const ids = Array.from({ length: 400 }, newTraceId);
+    const start = (i) => BigInt(base) * 1_000_000_000n + BigInt(i) * 1_000_000n;
+    const root = ids.map((traceId, i) =>
+      makeSpan({ traceId, spanId: '00000000000000a1', name: 'root', startTimeUnixNano: String(start(i)), endTimeUnixNano: String(start(i) + 9n) }));
+    const child = (i, n) =>
+      makeSpan({ traceId: ids[i], spanId: `00000000000000b${n}`, parentSpanId: '00000000000000a1', name: `child ${n}`, startTimeUnixNano: String(start(i) + 1n), endTimeUnixNano: String(start(i) + 2n) });
+    for (const n of [1, 2]) await mustPush(own, makeRequest(ids.map((_, i) => i).filter((i) => i % (n + 1) === 0).map((i) => child(i, n)), { service: `s${n}` }));
+    await fetch(`${own.url}/flush`, { method: 'POST' });
+    for (let i = 0; i < ids.length; i += 100) await mustPush(own, makeRequest(root.slice(i, i + 100)));
+    await mustPush(own, makeRequest(root.slice(0, 50))); // sent again: still one span
+    const counts = ids.map((_, i) => 1 + (i % 2 === 0) + (i % 3 === 0));
+    for (const n of [1, 2, 3, 4]) {
+      const want = ids.map((id, i) => ({ id: id.replace(/^0+/, ''), i })).filter(({ i }) => counts[i] === n).reverse().map(({ id }) => id);
+      const all = await search(own, `{ } | count() = ${n}`, { limit: 1000 });
+      assert.deepEqual(all.json.traces.map((t) => t.traceID), want, `count ${n}`);
+      for (const t of all.json.traces) assert.equal(t.spanSet.matched, n);
+      const few = await search(own, `{ } | count() = ${n}`, { limit: 90 });
+      assert.deepEqual(few.json.traces.map((t) => t.traceID), want.slice(0, 90), `count ${n}, 90 of them`);
+    }
+    const structural = await search(own, '{ name = "root" } > { resource.service.name = "s2" }', { limit: 1000 });
+    assert.equal(structural.json.traces.length, ids.filter((_, i) => i % 3 === 0).length);
+  } finally {
+    await own.stop();
+  }
+});
+
 test('a span is searchable at once, also without a range', async () => {
   const traceId = newTraceId();
   const now = BigInt(Date.now()) * 1_000_000n;

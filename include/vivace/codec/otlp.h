@@ -18,6 +18,11 @@ CHECKED err otlp_decode(slice body, struct span_batch *out, struct fault *f);
  * kept span are left out. */
 CHECKED err otlp_decode_trace(slice body, const trace_id *only, struct span_batch *out, struct fault *f);
 
+/* The same for the traces whose ids stand in `some`. */
+struct id_table;
+CHECKED err otlp_decode_traces(slice body, const struct id_table *some, struct span_batch *out,
+                               struct fault *f);
+
 /* OTLP/JSON (protobuf JSON mapping with hex ids). Strings with escapes and nested values are built in out's
  * arena. Bytes after the object are ignored. Error texts begin as the reader sees them, with an offset. */
 CHECKED err otlp_json_decode(slice body, struct span_batch *out, struct fault *f);

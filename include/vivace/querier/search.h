@@ -27,6 +27,7 @@
 #define SEARCH_MARGIN_NS UINT64_C(3600000000000)
 
 struct candidates;
+struct id_table;
 struct eval;
 struct ingester;
 
@@ -56,6 +57,13 @@ struct search_source {
     err (*advance)(void *cursor, struct candidates *out, struct search_stats *stats, uint64_t *ret_horizon,
                    struct fault *f);
     void (*close)(void *cursor);
+    /* Optional (all three or none), where one trace costs as much to find as many: read everything, a few
+     * milliseconds at a time, and copy the spans of the wanted traces (bytes too). ERR_NOT_FOUND: all is
+     * read; ERR_LIMIT: `out` is full. */
+    err (*gather_open)(void *ctx, slice tenant, struct budget *budget, struct fault *f, void **ret_cursor);
+    err (*gather_next)(void *cursor, const struct id_table *wanted, struct span_batch *out, uint64_t *bytes,
+                       struct fault *f);
+    void (*gather_close)(void *cursor);
     void *ctx;
 };
 

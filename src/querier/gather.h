@@ -1,0 +1,49 @@
+/* The spans of many traces read in one pass, for searches that must judge many: queries no single span
+ * decides.
+ *
+ * A search that has judged GATHER_AFTER traces one by one takes the next candidates together, has every
+ * source that offers it read its data once for all of them, and then judges them in the same order as before.
+ * What does not fit into GATHER_BYTES_MAX is tried again with fewer. Threads: one owner. */
+#pragma once
+
+#include "candidates.h"
+
+#define GATHER_AFTER     64 /* found one by one this costs about as much as reading 50,000 spans */
+#define GATHER_FIRST     1024
+#define GATHER_MAX       16384
+#define GATHER_MIN       16 /* fewer are not worth a pass */
+#define GATHER_BYTES_MAX ((size_t)64 << 20)
+
+struct gather {
+    const struct search_query *q;
+    struct id_table wanted;  /* id -> place + 1 */
+    uint32_t *positions;     /* by place: in the candidates */
+    uint32_t *starts, *rows; /* by place + 1: spans of it are rows[starts[place] .. starts[place + 1]) */
+    size_t count, at;        /* traces; the next to judge */
+    size_t goal;             /* how many to take the next time; 0: none any more */
+    struct span_batch batch;
+    void *cursor;
+    size_t source; /* tenant and source being read: tenant * sources + source */
+    bool reading, grew;
+};
+
+void gather_init(struct gather *g, const struct search_query *q);
+void gather_fini(struct gather *g);
+/* Take candidates and begin to read. False when there are too few, or no source to read. */
+bool gather_begin(struct gather *g, struct candidates *c);
+/* A record of what is to be read. */
+CHECKED err gather_read(struct gather *g, struct candidates *c, uint64_t *bytes, struct fault *f);
+/* Traces are waiting, or being read. */
+static inline bool
+gather_is_active(const struct gather *g)
+{
+    return g->at < g->count;
+}
+/* The bound of the next one. */
+static inline uint64_t
+gather_peek(const struct gather *g, const struct candidates *c)
+{
+    return gather_is_active(g) ? c->v[g->positions[g->at]].start_ns : 0;
+}
+/* Copy the next one's gathered spans to `out` (bytes stay in g->batch). ERR_LIMIT when that is full. */
+CHECKED err gather_take(struct gather *g, struct span_batch *out);
