@@ -191,7 +191,7 @@ put_tag(struct buf *out, const struct query_tag *t)
     }
     if (slice_eq(t->key, SL("http.status_code")) && slice_to_i64(t->value, &code)) {
         buf_append_cstr(out, "span.http.status_code = ");
-        buf_append_slice(out, t->value);
+        buf_append_i64(out, code); /* not as it was written: 09 is no number there */
         return;
     }
     if (is_substring_tag(t->key, &scope)) {

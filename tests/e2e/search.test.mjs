@@ -249,6 +249,7 @@ const legacy = [
   [{ tags: 'foo=bar' }, ['b2', 'a1']],
   [{ tags: 'foo=ba' }, []],
   [{ tags: 'http.status_code=500' }, ['b2', 'a1']],
+  [{ tags: 'http.status_code=0500' }, ['b2', 'a1']],
   [{ tags: 'status.code=error' }, ['b2', 'a1']],
   [{ tags: 'error=true service.name="cart"' }, ['a1']],
   [{ tags: 'root.name=POST' }, ['b2']],
