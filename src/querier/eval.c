@@ -61,10 +61,9 @@ shown_of_program(struct eval_private *p, const struct tql_program *program)
             struct slot_shown *s = &p->shown[cond->slot];
             if ((s->cond_count & (s->cond_count - 1)) == 0) { /* full at each power of two */
                 const struct tql_cond **more =
-                    arena_alloc(&p->plan_memory, (s->cond_count ? 2 * s->cond_count : 1) *
-                                                     sizeof *more); // NOLINT(bugprone-sizeof-expression)
+                    arena_alloc(&p->plan_memory, (s->cond_count ? 2 * s->cond_count : 1) * sizeof(void *));
                 if (s->cond_count) {
-                    memcpy(more, s->conds, s->cond_count * sizeof *more);
+                    memcpy(more, s->conds, s->cond_count * sizeof(void *)); /* an array of pointers */
                 }
                 s->conds = more;
             }
