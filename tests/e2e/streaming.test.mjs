@@ -1,15 +1,18 @@
 // tempopb.StreamingQuerier on both ports, as Grafana and Kiali call it.
 import assert from 'node:assert/strict';
 import http2 from 'node:http2';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import protobuf from 'protobufjs';
 import { base, pushDataset, search } from './lib/dataset.mjs';
 import { call, frame } from './lib/grpc.mjs';
 import { makeRequest, makeSpan, mustPush, newTraceId, str } from './lib/otlp.mjs';
 import { Server } from './lib/server.mjs';
+import { fileURLToPath } from 'node:url';
 
-const root = protobuf.loadSync(join(import.meta.dirname, 'proto/tempopb.proto'));
+const here = dirname(fileURLToPath(import.meta.url)); // import.meta.dirname is newer than Debian's node
+
+const root = protobuf.loadSync(join(here, 'proto/tempopb.proto'));
 const type = (name) => root.lookupType(`tempopb.${name}`);
 const encode = (name, v) => Buffer.from(type(name).encode(type(name).fromObject(v)).finish());
 

@@ -1,8 +1,11 @@
 // The small data set of tests/data/traceql, shifted to lie twenty minutes ago, and what real Tempo answered on it.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const data = (name) => JSON.parse(readFileSync(join(import.meta.dirname, '../../data/traceql', name), 'utf8'));
+const here = dirname(fileURLToPath(import.meta.url)); // import.meta.dirname is newer than Debian's node
+
+const data = (name) => JSON.parse(readFileSync(join(here, '../../data/traceql', name), 'utf8'));
 
 export const { cases, base_unix_seconds: writtenBase } = data('api_cases.json');
 

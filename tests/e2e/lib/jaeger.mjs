@@ -1,11 +1,14 @@
 // A server with every Jaeger port and Zipkin's, and its gRPC messages.
 import { createSocket } from 'node:dgram';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import grpc from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import { freePorts, merge, Server } from './server.mjs';
+import { fileURLToPath } from 'node:url';
 
-const root = protobuf.loadSync(join(import.meta.dirname, '../proto/jaeger.proto'));
+const here = dirname(fileURLToPath(import.meta.url)); // import.meta.dirname is newer than Debian's node
+
+const root = protobuf.loadSync(join(here, '../proto/jaeger.proto'));
 const type = (name) => root.lookupType(`jaeger.api_v2.${name}`);
 const encode = (name, object) => Buffer.from(type(name).encode(type(name).fromObject(object)).finish());
 
