@@ -123,7 +123,7 @@ static TABLE(jaeger_grpc_table, jaeger_grpc_rows, S);
     ROW(STRING, "endpoint", endpoint, NULL, endpoint_, "host:port to listen on (UDP)."),                     \
         ROW(UINT, "queue_size", queue_size, NULL, "1000", "Packets waiting; more are dropped and counted."), \
         ROW(UINT, "max_packet_size", max_packet_size, NULL, "65000", "Bytes of a packet."),                  \
-        ROW(UINT, "workers", workers, NULL, "10", "Packets decoded at once."),                               \
+        ROW(UINT, "workers", workers, NULL, "10", "Without effect: the worker pool decodes."),               \
         ROW(UINT, "socket_buffer_size", socket_buffer_size, NULL, "0", "Bytes; 0: the system's.")
 
 static const struct field thrift_compact_rows[] = {UDP_ROWS("localhost:6831")};

@@ -16,7 +16,7 @@ static const struct field ingester_rows[] = {
     ROW(DURATION, "complete_block_timeout", complete_block_timeout_ns, "complete-block-timeout", "15m0s",
         "Kept for the startup checks; a block is visible once written."),
     ROW(UINT, "max_live_traces_bytes", max_live_traces_bytes, NULL, "250000000",
-        "Pushes wait or are refused above this; 0: only the memory limit."),
+        "Known to Tempo, without effect: live data is on disk, and vivace.memory_limit bounds its index."),
     ROW(BOOL, "flush_all_on_shutdown", flush_all_on_shutdown, NULL, "false",
         "Write live data as a block before the end."),
     IGNORED("flush_op_timeout", NULL, "A local write has no timeout; S3 has its own."),

@@ -178,7 +178,7 @@ struct config_ingester {
     uint64_t max_block_bytes;
     uint64_t concurrent_flushes;
     int64_t complete_block_timeout_ns;
-    uint64_t max_live_traces_bytes; /* above it pushes are refused for now; 0 = only the memory budget */
+    uint64_t max_live_traces_bytes; /* without effect: vivace.memory_limit bounds the index of live data */
     bool flush_all_on_shutdown;
 };
 
