@@ -5,7 +5,8 @@
 
 #define BLOCK_SPANS_FILE  "spans.parquet"
 #define BLOCK_META_FILE   "meta.json"
-#define BLOCK_TEMP_PREFIX ".tmp-" /* a directory that is being written or removed */
+#define BLOCK_GONE_FILE   "meta.compacted.json" /* what meta.json becomes when the block is replaced */
+#define BLOCK_TEMP_PREFIX ".tmp-"               /* a directory that is being written or removed */
 
 /* "<dir>/<name>" into PATH_MAX bytes; ERR_INVALID when it does not fit. */
 CHECKED err path_join(char *ret, const char *dir, const char *name, struct fault *f);

@@ -1,5 +1,6 @@
 #include "dir.h"
 
+#include "vivace/base/clock.h"
 #include "vivace/base/file.h"
 #include "vivace/base/mem.h"
 
@@ -32,9 +33,35 @@ is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Read meta.json and see that it speaks of this directory and its file. */
+/* meta.json, or what it became and when. */
 static err
-read_meta(const char *dir, const char *tenant, const block_uuid *id, struct fault *f, struct block_meta *ret)
+read_meta_file(const char *dir, struct fault *f, uint8_t **ret, size_t *ret_n, int64_t *ret_marked_ns)
+{
+    char path[PATH_MAX], gone[PATH_MAX];
+    struct stat st;
+    struct fault unused = {0};
+    err rc = path_join(path, dir, BLOCK_META_FILE, f);
+    rc = rc == OK ? path_join(gone, dir, BLOCK_GONE_FILE, f) : rc;
+    if (rc != OK) {
+        return rc;
+    }
+    *ret_marked_ns = 0;
+    rc = file_read_all(path, BLOCK_META_MAX, f, ret, ret_n);
+    if (rc != ERR_NOT_FOUND || stat(gone, &st) != 0) {
+        return rc;
+    }
+    rc = file_read_all(gone, BLOCK_META_MAX, &unused, ret, ret_n);
+    if (rc == OK) {
+        *f = (struct fault){0};
+        *ret_marked_ns = (int64_t)st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec; /* of the rename */
+    }
+    return rc;
+}
+
+/* Read the meta and see that it speaks of this directory and its file. */
+static err
+read_meta(const char *dir, const char *tenant, const block_uuid *id, struct fault *f, struct block_meta *ret,
+          int64_t *ret_marked_ns)
 {
     char path[PATH_MAX];
     uint8_t *json = NULL;
@@ -42,8 +69,7 @@ read_meta(const char *dir, const char *tenant, const block_uuid *id, struct faul
     struct stat st;
     struct block_meta m = {.source_count = 0};
     err rc = OK;
-    TRY(path_join(path, dir, BLOCK_META_FILE, f));
-    TRY(file_read_all(path, BLOCK_META_MAX, f, &json, &n));
+    TRY(read_meta_file(dir, f, &json, &n, ret_marked_ns));
     TRY(block_meta_read(slice_of(json, n), f, &m));
     TRY(path_join(path, dir, BLOCK_SPANS_FILE, f));
     if (memcmp(&m.id, id, sizeof *id) != 0 || strcmp(m.tenant, tenant) != 0) {
@@ -68,9 +94,19 @@ add_block(struct scan *s, const char *dir, const char *tenant, const block_uuid 
 {
     struct fault f = {0};
     struct block_meta m;
-    err rc = read_meta(dir, tenant, id, &f, &m);
+    int64_t marked_ns = 0;
+    err rc = read_meta(dir, tenant, id, &f, &m, &marked_ns);
     if (rc != OK) {
         problem(s, rc == ERR_UNSUPPORTED ? BLOCK_PROBLEM_VERSION : BLOCK_PROBLEM_CORRUPT, dir, f.msg);
+        return;
+    }
+    if (marked_ns) {
+        if (s->list.compacted_count == s->list.compacted_cap) {
+            s->list.compacted_cap = s->list.compacted_cap ? s->list.compacted_cap * 2 : 64;
+            s->list.compacted =
+                mem_realloc(s->list.compacted, s->list.compacted_cap, sizeof *s->list.compacted);
+        }
+        s->list.compacted[s->list.compacted_count++] = (struct block_compacted){m, marked_ns};
         return;
     }
     if (s->list.count == s->list.cap) {
@@ -175,8 +211,31 @@ block_list_fini(struct block_list *l)
     for (size_t i = 0; i < l->count; i++) {
         block_meta_fini(&l->blocks[i]);
     }
+    for (size_t i = 0; i < l->compacted_count; i++) {
+        block_meta_fini(&l->compacted[i].meta);
+    }
     mem_free(l->blocks);
+    mem_free(l->compacted);
     *l = (struct block_list){0};
+}
+
+err
+block_mark_compacted(const char *tenant_dir, const block_uuid *id, struct fault *f)
+{
+    char uuid[BLOCK_UUID_TEXT + 1], dir[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
+    struct stat st;
+    err rc = OK;
+    block_uuid_format(id, uuid);
+    TRY(path_join(dir, tenant_dir, uuid, f));
+    TRY(path_join(from, dir, BLOCK_META_FILE, f));
+    TRY(path_join(to, dir, BLOCK_GONE_FILE, f));
+    if (stat(from, &st) != 0 && stat(to, &st) == 0) {
+        return file_fsync_dir(dir, f); /* renamed before: the sync may have failed */
+    }
+    TRY(file_rename(from, to, f));
+    TRY(file_fsync_dir(dir, f));
+out:
+    return rc;
 }
 
 err

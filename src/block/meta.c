@@ -10,8 +10,11 @@ void
 block_meta_fini(struct block_meta *m)
 {
     mem_free(m->sources);
+    mem_free(m->inputs);
     m->sources = NULL;
     m->source_count = 0;
+    m->inputs = NULL;
+    m->input_count = 0;
 }
 
 void
@@ -109,6 +112,14 @@ block_meta_write(const struct block_meta *m, struct buf *out)
         json_object_end(&w);
     }
     json_array_end(&w);
+    json_key(&w, SL("inputs"));
+    json_array_begin(&w);
+    for (uint32_t i = 0; i < m->input_count; i++) {
+        char text[BLOCK_UUID_TEXT + 1];
+        block_uuid_format(&m->inputs[i], text);
+        json_string(&w, slice_cstr(text));
+    }
+    json_array_end(&w);
     json_object_end(&w);
     return out->failed ? ERR_LIMIT : OK;
 }
@@ -189,7 +200,46 @@ read_sources(struct meta_reader *r)
     return e == JSON_ARRAY_END;
 }
 
-enum member { VERSION, ID, TENANT, SPANS, TRACES, START, END, SIZE, LEVEL, CREATED, SOURCES, MEMBER_COUNT };
+static bool
+read_inputs(struct meta_reader *r)
+{
+    enum json_event e = json_next(&r->json);
+    struct block_meta *m = r->m;
+    size_t cap = 0;
+    if (e != JSON_ARRAY_BEGIN) {
+        return false;
+    }
+    while ((e = json_next(&r->json)) == JSON_STRING) {
+        if (m->input_count == BLOCK_INPUTS_MAX) {
+            return false;
+        }
+        if (m->input_count == cap) {
+            cap = cap ? cap * 2 : 4;
+            m->inputs = mem_realloc(m->inputs, cap, sizeof *m->inputs);
+        }
+        if (!block_uuid_parse(r->json.text, &m->inputs[m->input_count])) {
+            return false;
+        }
+        m->input_count++;
+    }
+    return e == JSON_ARRAY_END;
+}
+
+enum member {
+    VERSION,
+    ID,
+    TENANT,
+    SPANS,
+    TRACES,
+    START,
+    END,
+    SIZE,
+    LEVEL,
+    CREATED,
+    SOURCES,
+    INPUTS,
+    MEMBER_COUNT
+};
 
 static const char *const members[MEMBER_COUNT] = {
     [VERSION] = "version",     [ID] = "blockID",
@@ -197,7 +247,7 @@ static const char *const members[MEMBER_COUNT] = {
     [TRACES] = "traces",       [START] = "startTimeUnixNano",
     [END] = "endTimeUnixNano", [SIZE] = "size",
     [LEVEL] = "level",         [CREATED] = "createdUnixNano",
-    [SOURCES] = "sources",
+    [SOURCES] = "sources",     [INPUTS] = "inputs",
 };
 
 static bool
@@ -249,7 +299,9 @@ read_member(struct meta_reader *r, enum member which)
         m->created_ns = (int64_t)v;
         return true;
     case SOURCES:
-        return (m->source_count == 0 && read_sources(r));
+        return m->source_count == 0 && read_sources(r);
+    case INPUTS:
+        return m->inputs == NULL && read_inputs(r);
     case MEMBER_COUNT:
         break;
     }

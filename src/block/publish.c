@@ -104,6 +104,11 @@ fill_meta(const struct block_builder *b, const struct block_publish *p, struct b
         memcpy(m->sources, p->sources, p->source_count * sizeof *p->sources);
         m->source_count = (uint32_t)p->source_count;
     }
+    if (p->input_count) {
+        m->inputs = mem_new_array(block_uuid, p->input_count);
+        memcpy(m->inputs, p->inputs, p->input_count * sizeof *p->inputs);
+        m->input_count = (uint32_t)p->input_count;
+    }
 }
 
 /* Everything in the temporary directory, then its name. */
@@ -139,8 +144,9 @@ block_builder_publish(struct block_builder *b, const struct block_publish *p, st
     bool made = false;
     err rc = OK;
     MUST(!b->spent);
-    if (b->row_count == 0 || p->source_count > BLOCK_SOURCES_MAX) {
-        return FAULT(f, ERR_INVALID, b->row_count ? "a block of too many sources" : "a block without spans");
+    if (b->row_count == 0 || p->source_count > BLOCK_SOURCES_MAX || p->input_count > BLOCK_INPUTS_MAX) {
+        return FAULT(f, ERR_INVALID,
+                     b->row_count ? "a block of too many sources or inputs" : "a block without spans");
     }
     b->spent = true;
     fill_meta(b, p, &meta);

@@ -16,7 +16,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&json, (size_t)4 << 20);
     MUST(block_meta_write(&m, &json) == OK);
     MUST(block_meta_read(buf_slice(&json), &f, &again) == OK);
-    MUST(again.spans == m.spans && again.source_count == m.source_count && again.level == m.level);
+    MUST(again.spans == m.spans && again.source_count == m.source_count && again.level == m.level &&
+         again.input_count == m.input_count);
     block_meta_fini(&again);
     block_meta_fini(&m);
     buf_fini(&json);

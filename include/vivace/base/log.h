@@ -3,7 +3,8 @@
  *   LOG_I("segment sealed", LOG_STR("path", path), LOG_INT("bytes", n));
  *
  * Log once, where an error is handled, and say what happens next. Never attribute values, headers or
- * payload above debug. base, model, codec, parquet, block and traceql do not log. Threads: any.
+ * payload above debug. base, model, codec, parquet and traceql do not log, block only in its store.
+ * Threads: any.
  * Source: shared behaviour of Tempo's go-kit logger; order level, ts, caller, msg.
  */
 #pragma once

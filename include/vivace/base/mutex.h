@@ -9,6 +9,7 @@
 enum lock_rank { /* lower is taken first; see docs/locking.md */
                  LOCK_CONFIG = 10,
                  LOCK_TENANTS = 20,
+                 LOCK_LOOK = 25,
                  LOCK_INGESTER = 30,
                  LOCK_SEGMENT = 40,
                  LOCK_BLOCKLIST = 50,

@@ -50,6 +50,8 @@ struct block_publish {
     uint32_t level;
     const struct block_source *sources;
     size_t source_count;
+    const block_uuid *inputs; /* blocks of this tenant that it replaces, each as a whole */
+    size_t input_count;
 };
 
 /* Write the block below `dir`: a temporary directory, files and directory synced, one rename. A failure

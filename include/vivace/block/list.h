@@ -1,8 +1,8 @@
 /* The blocks below a directory, found at start.
  *
- * `<path>/<tenant>/<uuid>/`: only meta.json is read. What is half written (a temporary directory of a crash)
- * is removed; what is not a block, or a block that cannot be read, is left where it is, named and counted.
- * Threads: one owner; entries are plain values.
+ * `<path>/<tenant>/<uuid>/`: only meta.json is read, or meta.compacted.json of a block that was replaced.
+ * What is half written (a temporary directory of a crash) is removed; what is not a block, or a block that
+ * cannot be read, is left where it is, named and counted. Threads: one owner; entries are plain values.
  */
 #pragma once
 
@@ -15,9 +15,16 @@ enum block_problem {
     BLOCK_PROBLEM_COUNT
 };
 
+struct block_compacted {
+    struct block_meta meta;
+    int64_t marked_ns; /* unix */
+};
+
 struct block_list {
     struct block_meta *blocks; /* newest first: by max_end_ns, then id */
     size_t count, cap;
+    struct block_compacted *compacted; /* marked, not deleted yet; in no order */
+    size_t compacted_count, compacted_cap;
     size_t problems[BLOCK_PROBLEM_COUNT];
     size_t swept; /* temporary directories removed */
 };
@@ -30,5 +37,8 @@ CHECKED err block_list_scan(const char *path, block_problem_fn report, void *ctx
                             struct block_list *ret);
 void block_list_fini(struct block_list *l);
 
+/* Mark a block as replaced: its meta.json becomes meta.compacted.json, durably. One that is marked already is
+ * OK; ERR_NOT_FOUND when there is no such block. */
+CHECKED err block_mark_compacted(const char *tenant_dir, const block_uuid *id, struct fault *f);
 /* Remove a block: renamed away first, so that no lister sees half of it. ERR_NOT_FOUND. */
 CHECKED err block_remove(const char *tenant_dir, const block_uuid *id, struct fault *f);

@@ -9,6 +9,7 @@
 #define BLOCK_VERSION     "vivace1" /* of the schema; a reader refuses any other */
 #define BLOCK_UUID_TEXT   36
 #define BLOCK_SOURCES_MAX 4096 /* segments one block may name */
+#define BLOCK_INPUTS_MAX  1024 /* blocks one block may replace */
 #define BLOCK_META_MAX    (1U << 20)
 #define BLOCK_TENANT_MAX  150
 
@@ -33,6 +34,8 @@ struct block_meta {
     int64_t created_ns;                /* unix */
     uint32_t source_count;
     struct block_source *sources; /* owned: block_meta_fini */
+    uint32_t input_count;
+    block_uuid *inputs; /* the blocks it replaces, each as a whole; owned */
 };
 
 void block_meta_fini(struct block_meta *m);

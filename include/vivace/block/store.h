@@ -11,7 +11,7 @@
  * block_store_sweep. Crash story: an added block names what it replaces (block_meta.inputs), so a start that
  * finds both serves the new one and finishes the marking. Source: docs/block-format.md.
  *
- * Memory: about 300 bytes a block; footers of blocks in use are kept up to `readers_bytes_max`, least
+ * Memory: about 400 bytes a block; footers of blocks in use are kept up to `readers_bytes_max`, least
  * recently used go first. Threads: every call from any worker; disk I/O.
  */
 #pragma once
@@ -29,7 +29,7 @@ struct block_store_options {
 };
 
 struct stored_block {
-    struct block_meta meta; /* immutable */
+    struct block_meta meta; /* immutable; without its inputs */
     struct stored_block_private *priv;
 };
 
@@ -49,21 +49,25 @@ void block_store_close(struct block_store *s);
 /* Never NULL: a tenant without blocks has an empty one. */
 const struct block_snapshot *block_store_snapshot(struct block_store *s, slice tenant);
 void block_snapshot_release(const struct block_snapshot *v);
-/* The i-th tenant that has blocks, in no order, copied; false behind the last. */
+/* The i-th tenant that has or had blocks since the start, in no order, copied; false behind the last. */
 bool block_store_tenant(struct block_store *s, size_t i, char ret[BLOCK_TENANT_MAX + 1]);
 bool block_store_has_tenant(struct block_store *s, slice tenant);
 /* "<path>/<tenant>": where the tenant's blocks are written. */
 CHECKED err block_store_tenant_dir(struct block_store *s, slice tenant, char *ret /* PATH_MAX */,
                                    struct fault *f);
 
-/* A reader of the block, shared and kept open between uses. ERR_CORRUPT: the block is set aside (no later
- * snapshot has it), logged and counted. Each success needs one stored_block_done. */
+/* A reader of the block, shared and kept open between uses. The snapshot is held until stored_block_done, and
+ * each success needs one. ERR_CORRUPT (also for a file that is gone, or of another version): the block is set
+ * aside, no later snapshot has it; logged and counted. ERR_LIMIT over the budget, ERR_IO: retry. */
 CHECKED err stored_block_open(struct stored_block *b, struct fault *f, struct block_reader **ret);
 void stored_block_done(struct stored_block *b);
 
 /* In one step for whoever takes a snapshot or holds a look: `add` (published on disk already; their metas are
  * copied) come, `gone` go. `commit` (may be NULL) runs inside the step, for what must change with it (a
- * segment leaves the live data); when it fails nothing changes and its error is returned. */
+ * segment leaves the live data): short, it may lock what ranks above LOCK_LOOK, and does no I/O; when it
+ * fails nothing changes and its error is returned. ERR_NOT_FOUND when a block of `gone` is not served any
+ * more (it was replaced, or set aside), ERR_LIMIT over the budget: nothing changes. One entry for each
+ * tenant. What replaces blocks is one block that names all of them in its inputs. */
 struct block_swap {
     slice tenant;
     const struct block_meta *add;
@@ -79,8 +83,11 @@ CHECKED err block_store_swap(struct block_store *s, const struct block_swap *swa
 void block_store_look_begin(struct block_store *s);
 void block_store_look_end(struct block_store *s);
 
-/* Delete blocks that were marked compacted before `before_unix_ns` and that no snapshot holds. */
-void block_store_sweep(struct block_store *s, int64_t before_unix_ns);
+/* Make sure that every block that went is marked on disk: after OK no start serves one of them again. A swap
+ * tries it itself; this says whether it worked. */
+CHECKED err block_store_settle(struct block_store *s, struct fault *f);
+/* Delete blocks that were marked compacted before `before_unix_ns` and that no snapshot holds; how many. */
+size_t block_store_sweep(struct block_store *s, int64_t before_unix_ns);
 
 struct block_store_stats {
     size_t blocks, tenants, bytes, spans;

@@ -155,6 +155,7 @@ static void
 meta_comes_back_as_it_was_written(void **state)
 {
     struct block_source sources[2] = {{.from = 32, .to = UINT64_MAX}, {.from = 1, .to = 2}};
+    block_uuid inputs[2] = {block_uuid_new(), block_uuid_new()};
     struct block_meta m = {.tenant = "t'(x)",
                            .spans = UINT64_MAX,
                            .traces = 3,
@@ -164,7 +165,9 @@ meta_comes_back_as_it_was_written(void **state)
                            .level = 4,
                            .created_ns = 9,
                            .sources = sources,
-                           .source_count = 2};
+                           .source_count = 2,
+                           .inputs = inputs,
+                           .input_count = 2};
     struct block_meta back;
     struct fault f = {0};
     struct buf json;
@@ -180,11 +183,38 @@ meta_comes_back_as_it_was_written(void **state)
                 back.max_end_ns == UINT64_MAX);
     assert_true(back.bytes == 77 && back.level == 4 && back.created_ns == 9 && back.source_count == 2);
     assert_memory_equal(back.sources, sources, sizeof sources);
+    assert_int_equal(back.input_count, 2);
+    assert_memory_equal(back.inputs, inputs, sizeof inputs);
     block_meta_fini(&back);
     for (size_t n = 0; n < json.n; n++) { /* cut anywhere: an error */
         assert_int_equal(block_meta_read(slice_sub(buf_slice(&json), 0, n), &f, &back), ERR_CORRUPT);
     }
     buf_fini(&json);
+}
+
+static void
+a_block_names_at_most_as_many_inputs_as_a_reader_takes(void **state)
+{
+    block_uuid *inputs = mem_new_array(block_uuid, BLOCK_INPUTS_MAX + 1);
+    struct block_meta m = {.tenant = "t", .inputs = inputs, .input_count = BLOCK_INPUTS_MAX}, back;
+    struct block_publish p = {.dir = tenant_dir(), .inputs = inputs, .input_count = BLOCK_INPUTS_MAX + 1};
+    struct block_builder *b = random_builder(1, 10, 3);
+    struct fault f = {0};
+    struct buf json;
+    (void)state;
+    buf_init(&json, BLOCK_META_MAX);
+    assert_int_equal(block_meta_write(&m, &json), OK);
+    assert_ok(block_meta_read(buf_slice(&json), &f, &back), &f);
+    assert_int_equal(back.input_count, BLOCK_INPUTS_MAX);
+    block_meta_fini(&back);
+    m.input_count++;
+    buf_clear(&json);
+    assert_int_equal(block_meta_write(&m, &json), OK);
+    assert_int_equal(block_meta_read(buf_slice(&json), &f, &back), ERR_CORRUPT);
+    assert_int_equal(block_builder_publish(b, &p, NULL, &back), ERR_INVALID);
+    block_builder_destroy(b);
+    buf_fini(&json);
+    mem_free(inputs);
 }
 
 static void
@@ -260,6 +290,7 @@ main(void)
                                         drop_dir),
         cmocka_unit_test(no_directory_is_an_empty_list),
         cmocka_unit_test(meta_comes_back_as_it_was_written),
+        cmocka_unit_test(a_block_names_at_most_as_many_inputs_as_a_reader_takes),
         cmocka_unit_test(uuids_read_as_they_print),
         cmocka_unit_test(a_full_budget_refuses_the_batch_and_is_given_back),
         cmocka_unit_test_setup_teardown(a_block_needs_a_span_and_a_tenant, make_dir, drop_dir),
