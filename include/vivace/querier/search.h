@@ -30,6 +30,7 @@ struct candidates;
 struct id_table;
 struct eval;
 struct ingester;
+struct block_store;
 
 /* What a source needs to know of a search. */
 struct search_hunt {
@@ -69,6 +70,9 @@ struct search_source {
 
 /* Live data. `*at` may be NULL while the server starts: ERR_UNAVAILABLE. */
 struct search_source search_source_live(_Atomic(struct ingester *) *at);
+/* Blocks: to be asked after the live data, so that a segment which becomes a block in between is seen. */
+struct search_source search_source_blocks(_Atomic(struct block_store *) *at);
+struct trace_source trace_source_blocks(_Atomic(struct block_store *) *at);
 
 /* `start_ns` is at or after the trace's start; `bits` as prefilter_span says. ERR_LIMIT over the budget. */
 CHECKED err candidates_offer(struct candidates *c, const trace_id *id, uint64_t start_ns, uint32_t bits,

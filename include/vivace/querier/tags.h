@@ -40,6 +40,7 @@ struct tag_source {
     void *ctx;
 };
 struct tag_source tag_source_live(_Atomic(struct ingester *) *at);
+struct tag_source tag_source_blocks(_Atomic(struct block_store *) *at);
 
 struct tags_query {
     const struct tql_plan *plan; /* a filter; of values, with select() of what is asked for */
