@@ -164,14 +164,18 @@ bounds_of_codes(const struct parquet_node *leaf, const struct dict *d, const uin
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        uint8_t bit = (uint8_t)(1U << (codes[i] & 7));
-        if (!(seen[codes[i] >> 3] & bit)) {
-            seen[codes[i] >> 3] |= bit;
-            widen(dict_value(d, codes[i]), ret);
-        }
+        seen[codes[i]] = 1;
     }
-    for (size_t i = 0; i < n; i++) {
-        seen[codes[i] >> 3] = 0;
+    for (uint32_t at = 0; at < d->count; at += 8) {
+        if (load_u64(seen + at) == 0) {
+            continue;
+        }
+        for (uint32_t c = at; c < at + 8 && c < d->count; c++) {
+            if (seen[c]) {
+                widen(dict_value(d, c), ret);
+            }
+        }
+        store_u64(seen + at, 0);
     }
 }
 

@@ -20,7 +20,7 @@ struct page_values {
 };
 
 void bounds_of_values(const struct parquet_node *leaf, const struct page_values *v, struct page_bounds *ret);
-/* `seen` is scratch of at least (dictionary count + 7) / 8 zero bytes; zero again after. */
+/* `seen` is scratch of at least dictionary count + 8 zero bytes; zero again after. */
 void bounds_of_codes(const struct parquet_node *leaf, const struct dict *d, const uint32_t *codes, size_t n,
                      uint8_t *seen, struct page_bounds *ret);
 

@@ -183,7 +183,7 @@ note_bounds(struct column_writer *c, struct page_note *note)
     }
     if (c->coded) {
         struct buf *seen = &c->shared->seen;
-        size_t want = c->dict.count / 8 + 1;
+        size_t want = (size_t)c->dict.count + 8;
         if (seen->n < want && buf_reserve(seen, want - seen->n) == OK) {
             memset(seen->p + seen->n, 0, want - seen->n);
             seen->n = want;

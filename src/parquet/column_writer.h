@@ -13,7 +13,7 @@ struct writer_shared {
     struct buf levels; /* scratch: repetition and definition levels of the page being cut */
     struct buf body;   /* scratch: encoded values */
     struct buf packed; /* scratch: compressed values */
-    struct buf seen;   /* scratch: bits per dictionary code, all zero */
+    struct buf seen;   /* scratch: a byte per dictionary code and 8 more, all zero */
     size_t memory, memory_max;
     size_t dictionary_bytes_max, bounds_bytes_max;
     uint32_t page_rows;

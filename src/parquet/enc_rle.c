@@ -2,7 +2,6 @@
  * ceil(width / 8) bytes; odd = header / 2 groups of 8 values, bit packed. */
 #include "bitpack.h"
 #include "enc.h"
-#include "levels.h"
 #include "varint.h"
 
 struct rle_run {
@@ -101,88 +100,4 @@ rle_decode_u32(slice in, unsigned width, uint32_t *out, size_t n, struct fault *
     }
 out:
     return rc;
-}
-
-/* Room for the worst case: every 8 values a run with its header and value, or a group with its header. */
-static uint8_t *
-encode_room(struct buf *out, size_t n, unsigned width)
-{
-    size_t groups = n / 8 + 1;
-    return buf_reserve(out, groups * (VARINT_MAX + 4 + width) + 32) == OK ? out->p + out->n : NULL;
-}
-
-static uint8_t *
-put_repeat(uint8_t *to, uint32_t value, size_t count, unsigned width)
-{
-    to = varint_write(to, (uint64_t)count << 1);
-    store_u32(to, value);
-    return to + (width + 7) / 8;
-}
-
-static uint8_t *
-put_packed_u8(uint8_t *to, const uint8_t *v, size_t n, unsigned width)
-{
-    size_t groups = (n + 7) / 8;
-    if (n == 0) {
-        return to;
-    }
-    to = varint_write(to, (uint64_t)groups << 1 | 1);
-    size_t used = bits_pack_u8(to, v, n, width);
-    memset(to + used, 0, groups * width - used);
-    return to + groups * width;
-}
-
-static uint8_t *
-put_packed_u32(uint8_t *to, const uint32_t *v, size_t n, unsigned width)
-{
-    size_t groups = (n + 7) / 8;
-    if (n == 0) {
-        return to;
-    }
-    to = varint_write(to, (uint64_t)groups << 1 | 1);
-    size_t used = bits_pack_u32(to, v, n, width);
-    memset(to + used, 0, groups * width - used);
-    return to + groups * width;
-}
-
-static size_t
-codes_run(const uint32_t *v, size_t n)
-{
-    size_t i = 1;
-    while (i < n && v[i] == v[0]) {
-        i++;
-    }
-    return i;
-}
-
-/* Both encoders: literals pile up from `from`; a run of 8 equal values that begins (or is made to begin) at
- * a whole group of literals ends them. */
-#define RLE_ENCODE(RUN, PACK)                                                                                \
-    uint8_t *to = encode_room(out, n, width);                                                                \
-    size_t from = 0, i = 0;                                                                                  \
-    if (!to) {                                                                                               \
-        return;                                                                                              \
-    }                                                                                                        \
-    while (i < n) {                                                                                          \
-        size_t j = i + RUN(v + i, n - i);                                                                    \
-        size_t pad = (8 - (i - from) % 8) % 8; /* of the run, to fill the literal group */                   \
-        if (j - i >= pad + 8) {                                                                              \
-            to = PACK(to, v + from, i + pad - from, width);                                                  \
-            to = put_repeat(to, v[i], j - i - pad, width);                                                   \
-            from = j;                                                                                        \
-        }                                                                                                    \
-        i = j;                                                                                               \
-    }                                                                                                        \
-    out->n = (size_t)(PACK(to, v + from, n - from, width) - out->p)
-
-void
-rle_encode_u8(const uint8_t *v, size_t n, unsigned width, struct buf *out)
-{
-    RLE_ENCODE(levels_run, put_packed_u8);
-}
-
-void
-rle_encode_u32(const uint32_t *v, size_t n, unsigned width, struct buf *out)
-{
-    RLE_ENCODE(codes_run, put_packed_u32);
 }

@@ -73,20 +73,3 @@ codes_max(const uint32_t *v, size_t n)
     }
     return max;
 }
-
-size_t
-levels_run(const uint8_t *v, size_t n)
-{
-    uint64_t same = v[0] * UINT64_C(0x0101010101010101);
-    size_t i = 1;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t other = load_u64(v + i) ^ same;
-        if (other) {
-            return i + (size_t)__builtin_ctzll(other) / 8;
-        }
-    }
-    while (i < n && v[i] == v[0]) {
-        i++;
-    }
-    return i;
-}

@@ -9,5 +9,3 @@ size_t levels_count(const uint8_t *v, size_t n, uint8_t x);
 /* The largest, 0 for none. */
 uint8_t levels_max(const uint8_t *v, size_t n);
 uint32_t codes_max(const uint32_t *v, size_t n);
-/* How many from the start are the same as the first; n > 0. */
-size_t levels_run(const uint8_t *v, size_t n);

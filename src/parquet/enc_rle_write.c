@@ -1,0 +1,150 @@
+/* Writing the RLE / bit-packed hybrid of enc_rle.c. Copies begin at whole groups of eight, and only where
+ * they take fewer bytes than the groups they replace: one comparison a group finds them. */
+#include "bitpack.h"
+#include "enc.h"
+#include "varint.h"
+
+#if defined(__SSE4_1__)
+#include <smmintrin.h>
+#endif
+
+#define GROUP            8U
+#define CODES_COPIES_MIN 64U /* zstd finds repeated bits; shorter runs only get in its way (measured) */
+
+/* Room for the worst case: every group a run with its header and value, or bits with a header. */
+static uint8_t *
+encode_room(struct buf *out, size_t n, unsigned width)
+{
+    size_t groups = n / GROUP + 1;
+    return buf_reserve(out, groups * (VARINT_MAX + 4 + width) + 32) == OK ? out->p + out->n : NULL;
+}
+
+/* Levels are not compressed: copies from which a run pays its header, its value, and the header that follows.
+ */
+static size_t
+level_copies_min(unsigned width)
+{
+    return GROUP * (width < 2 ? 4 : width < 4 ? 2 : 1);
+}
+
+static uint8_t *
+put_repeat(uint8_t *to, uint32_t value, size_t count, unsigned width)
+{
+    to = varint_write(to, (uint64_t)count << 1);
+    store_u32(to, value);
+    return to + (width + 7) / 8;
+}
+
+#define FOUR(V, W)                                                                                           \
+    ((V)[0] | (uint64_t)(V)[1] << (W) | (uint64_t)(V)[2] << 2 * (W) | (uint64_t)(V)[3] << 3 * (W))
+
+/* Eight values of at most 15 bits; writes 16 bytes, of which `width` count. */
+#define PACK_GROUP(TO, V, WIDTH)                                                                             \
+    do {                                                                                                     \
+        uint64_t low_ = FOUR(V, WIDTH), high_ = FOUR((V) + 4, WIDTH);                                        \
+        store_u64(TO, low_ | high_ << 4 * (WIDTH));                                                          \
+        store_u64((TO) + 8, high_ >> (64 - 4 * (WIDTH)));                                                    \
+    } while (0)
+
+static uint8_t *
+put_packed_u8(uint8_t *to, const uint8_t *v, size_t n, unsigned width)
+{
+    size_t i = 0;
+    if (n == 0) {
+        return to;
+    }
+    to = varint_write(to, (uint64_t)(n + GROUP - 1) / GROUP << 1 | 1);
+    for (; width == 1 && i + GROUP <= n; i += GROUP) { /* the low bits of eight bytes, by one product */
+        *to++ = (uint8_t)((load_u64(v + i) * UINT64_C(0x0102040810204080)) >> 56);
+    }
+    for (; i + GROUP <= n; i += GROUP, to += width) {
+        PACK_GROUP(to, v + i, width);
+    }
+    if (i < n) {
+        size_t used = bits_pack_u8(to, v + i, n - i, width);
+        memset(to + used, 0, width - used);
+        to += width;
+    }
+    return to;
+}
+
+static uint8_t *
+put_packed_u32(uint8_t *to, const uint32_t *v, size_t n, unsigned width)
+{
+    size_t i = 0;
+    if (n == 0) {
+        return to;
+    }
+    to = varint_write(to, (uint64_t)(n + GROUP - 1) / GROUP << 1 | 1);
+    for (; width <= 15 && i + GROUP <= n; i += GROUP, to += width) {
+        PACK_GROUP(to, v + i, width);
+    }
+    if (i < n) {
+        size_t used = bits_pack_u32(to, v + i, n - i, width), whole = (n - i + GROUP - 1) / GROUP * width;
+        memset(to + used, 0, whole - used);
+        to += whole;
+    }
+    return to;
+}
+
+/* Are the eight values all x? */
+static bool
+group_is_u8(const uint8_t *v, uint8_t x)
+{
+    return load_u64(v) == x * UINT64_C(0x0101010101010101);
+}
+
+static bool
+group_is_u32(const uint32_t *v, uint32_t x)
+{
+#if defined(__SSE4_1__)
+    __m128i want = _mm_set1_epi32((int)x);
+    __m128i a = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)v), want);
+    __m128i b = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)(v + 4)), want);
+    __m128i other = _mm_or_si128(a, b);
+    return _mm_testz_si128(other, other);
+#else
+    uint32_t other = 0;
+    for (size_t i = 0; i < GROUP; i++) {
+        other |= v[i] ^ x;
+    }
+    return other == 0;
+#endif
+}
+
+/* Groups pile up from `from` until copies end them. */
+#define RLE_ENCODE(GROUP_IS, PACK, MIN)                                                                      \
+    uint8_t *to = encode_room(out, n, width);                                                                \
+    size_t from = 0, i = 0, whole = n - n % GROUP, min = MIN;                                                \
+    if (!to) {                                                                                               \
+        return;                                                                                              \
+    }                                                                                                        \
+    while (i < whole) {                                                                                      \
+        size_t j = i;                                                                                        \
+        while (j < whole && GROUP_IS(v + j, v[i])) {                                                         \
+            j += GROUP;                                                                                      \
+        }                                                                                                    \
+        if (j - i < min) {                                                                                   \
+            i = j > i ? j : i + GROUP;                                                                       \
+            continue;                                                                                        \
+        }                                                                                                    \
+        while (j >= whole && j < n && v[j] == v[i]) {                                                        \
+            j++;                                                                                             \
+        }                                                                                                    \
+        to = PACK(to, v + from, i - from, width);                                                            \
+        to = put_repeat(to, v[i], j - i, width);                                                             \
+        from = i = j;                                                                                        \
+    }                                                                                                        \
+    out->n = (size_t)(PACK(to, v + from, n - from, width) - out->p)
+
+void
+rle_encode_u8(const uint8_t *v, size_t n, unsigned width, struct buf *out)
+{
+    RLE_ENCODE(group_is_u8, put_packed_u8, level_copies_min(width));
+}
+
+void
+rle_encode_u32(const uint32_t *v, size_t n, unsigned width, struct buf *out)
+{
+    RLE_ENCODE(group_is_u32, put_packed_u32, CODES_COPIES_MIN);
+}
