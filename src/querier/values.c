@@ -86,8 +86,12 @@ array_read(struct value_source *v, slice body, struct tql_static *ret)
                                        [TQL_BOOL] = TQL_BOOL_ARRAY};
     uint8_t type = TQL_NIL;
     uint32_t n = array_measure(body, &type);
+    struct wire_reader r = wire_reader_of(body);
+    struct tql_static e = TQL_STATIC_NIL;
+    bool good = true;
     *ret = TQL_STATIC_NIL;
-    if (n == 0) {
+    if (n < 2) { /* an array of one is its element */
+        *ret = n && element_next(&r, &e, &good) ? e : TQL_STATIC_NIL;
         return;
     }
     void *elements = arena_calloc(v->arena, n, sizeof(slice));
@@ -95,9 +99,6 @@ array_read(struct value_source *v, slice body, struct tql_static *ret)
         v->failed = true;
         return;
     }
-    struct wire_reader r = wire_reader_of(body);
-    struct tql_static e = TQL_STATIC_NIL;
-    bool good = true;
     for (uint32_t i = 0; element_next(&r, &e, &good); i++) {
         switch (type) {
         case TQL_INT:
@@ -275,8 +276,9 @@ value_of_span(struct value_source *v, const struct tql_slot *slot, size_t row, s
         find(v, s->attrs, attr->name, ret);
         break;
     case TQL_SCOPE_RESOURCE:
-        if (!find(v, resource, attr->name, ret) && slice_eq(attr->name, SL("service.name"))) {
-            *ret = tql_static_string(SL_EMPTY); /* it always exists */
+        find(v, resource, attr->name, ret);
+        if (ret->type == TQL_NIL && slice_eq(attr->name, SL("service.name"))) {
+            *ret = tql_static_string(SL_EMPTY); /* it always exists, also when it is bytes */
         }
         break;
     case TQL_SCOPE_INSTRUMENTATION:

@@ -262,12 +262,17 @@ emit_leaf(struct emitter *e, const struct tql_expr *x)
     return emit(e, TQL_CODE_SLOT, 0, slot);
 }
 
-/* A bare attribute counts as a condition only where "not a boolean" and "false" end the same. */
+/* A bare attribute counts as a condition (`= true`, of an array any element) only where "not a boolean" and
+ * "false" end the same: alone in a filter, and beside `&&`. */
 static bool
-may_be_cond(const struct tql_expr *x, const struct tql_expr *root)
+may_be_cond(const struct emitter *e, const struct tql_expr *x, const struct tql_expr *root)
 {
     const struct tql_expr *up = (const struct tql_expr *)x->tree.up;
-    return x->kind != TQL_EXPR_ATTR || (x != root && up->kind == TQL_EXPR_BINARY && up->op == TQL_OP_AND);
+    if (x->kind != TQL_EXPR_ATTR) {
+        return true;
+    }
+    return x == root ? (e->use & (TQL_USE_FILTER | TQL_USE_COMPARE)) != 0
+                     : up->kind == TQL_EXPR_BINARY && up->op == TQL_OP_AND;
 }
 
 static err
@@ -340,7 +345,7 @@ emit_visit(struct emitter *e, struct tql_walk *w, const struct tql_expr *root)
     err rc = OK;
     switch (w->phase) {
     case TQL_VISIT_PRE:
-        if (may_be_cond(x, root)) {
+        if (may_be_cond(e, x, root)) {
             rc = emit_cond(e, x, &done);
         }
         if (done) {

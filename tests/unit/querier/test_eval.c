@@ -328,6 +328,62 @@ cycles_and_shared_ids_do_no_harm(void **state)
     trace = before;
 }
 
+/* One span: only = [4], flags = [false, true], and a service.name of bytes. */
+static void
+odd_values(void)
+{
+    static const uint8_t only[] = {0x0a, 2, 0x18, 4}, flags[] = {0x0a, 2, 0x10, 0, 0x0a, 2, 0x10, 1};
+    struct attr *a = NULL;
+    span_batch_init(&trace, 0);
+    service("x");
+    trace.attrs[0].kind = VALUE_BYTES;
+    struct span *s = span(0xe1, 0, 1, "odd", 1);
+    s->attrs = (struct run){(uint32_t)trace.attr_count, 2};
+    a = attribute(SL("only"));
+    a->kind = VALUE_ARRAY;
+    a->p = only;
+    a->n = sizeof only;
+    a = attribute(SL("flags"));
+    a->kind = VALUE_ARRAY;
+    a->p = flags;
+    a->n = sizeof flags;
+}
+
+static const struct {
+    const char *q, *want;
+} odd_rows[] = {
+    {"{ span.only + 1 = 5 }", "e1"},
+    {"{ } | by(span.only)", "e1 [by(span.only)=4]"},
+    {"{ } | sum(span.only) = 4", "e1 [sum(span.only)=4]"},
+    {"{ span.flags }", "e1"},
+    {"{ span.flags && name = \"odd\" }", "e1"},
+    {"{ resource.service.name = \"\" }", "e1"},
+    {"{ resource.service.name != nil }", "e1"},
+};
+
+static void
+arrays_of_one_bare_arrays_and_odd_service_names_are_judged_alike_everywhere(void **state)
+{
+    (void)state;
+    struct span_batch before = trace;
+    odd_values();
+    for (size_t i = 0; i < sizeof odd_rows / sizeof *odd_rows; i++) {
+        struct judged j;
+        struct buf got;
+        buf_init(&got, 1 << 16);
+        judge(&j, odd_rows[i].q);
+        assert_ok(j.rc, &j.f);
+        print_sets(&j.eval, &got);
+        if (!slice_eq(buf_slice(&got), slice_cstr(odd_rows[i].want))) {
+            fail_msg("%s: got '%.*s', want '%s'", odd_rows[i].q, SL_FMT(buf_slice(&got)), odd_rows[i].want);
+        }
+        buf_fini(&got);
+        judged_fini(&j);
+    }
+    span_batch_fini(&trace);
+    trace = before;
+}
+
 int
 main(void)
 {
@@ -337,6 +393,7 @@ main(void)
         cmocka_unit_test(a_query_stops_when_its_client_is_gone),
         cmocka_unit_test(a_deep_trace_costs_no_stack_and_little_time),
         cmocka_unit_test(cycles_and_shared_ids_do_no_harm),
+        cmocka_unit_test(arrays_of_one_bare_arrays_and_odd_service_names_are_judged_alike_everywhere),
     };
     return cmocka_run_group_tests(tests, make_trace, free_trace);
 }
