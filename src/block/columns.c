@@ -245,6 +245,8 @@ writer_fini(struct block_writer *w)
     id_map_fini(&w->services);
     mem_free(w->targets);
     mem_free(w->slots);
+    mem_free(w->rows->number);
+    mem_free(w->rows);
     mem_free(w->hex);
     mem_free(w->events);
     mem_free(w->links);
@@ -349,6 +351,8 @@ builder_write(struct block_builder *b, const struct block_meta *meta, const stru
     err rc = OK;
     w.event_owners.present = w.link_owners.present = 1;
     w.slots = mem_new_array(struct slot, CHUNK_ROWS);
+    w.rows = mem_new(struct chunk_rows);
+    w.rows->number = mem_new_array(uint32_t, b->scope_count + 1);
     w.hex = mem_alloc(CHUNK_ROWS * sizeof(trace_id) * 2);
     w.seen_resources = mem_new_array(uint32_t, b->resource_count + 1);
     for (size_t i = 0; i < b->trace_count; i++) {

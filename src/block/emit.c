@@ -1,4 +1,4 @@
-/* One chunk: gather the values of each column from rows, events, links and cells. */
+/* One chunk: gather the values of each column from events, links and cells (emit_rows.c: from rows). */
 #include "writer_priv.h"
 
 #include "vivace/base/mem.h"
@@ -56,7 +56,7 @@ generic_add(struct generic_items *g, const struct block_builder *b, uint32_t own
         (struct generic_item){.cell = cell, .owner = owner, .key = b->fields[a->field].key, .kind = a->kind};
 }
 
-static void
+void
 scatter(struct block_writer *w, uint32_t owner, uint32_t shape, const uint32_t *cells,
         struct generic_items *generic)
 {
@@ -83,28 +83,13 @@ scatter(struct block_writer *w, uint32_t owner, uint32_t shape, const uint32_t *
     }
 }
 
-/* Resources change seldom from row to row, but each row has its values. */
-static void
-scatter_rows(struct block_writer *w)
-{
-    const struct block_builder *b = w->b;
-    for (size_t i = 0; i < w->slot_count; i++) {
-        const struct row *row = w->slots[i].row;
-        const struct held_scope *scope = &b->scopes[row->scope];
-        const struct held_resource *resource = &b->resources[scope->resource];
-        scatter(w, (uint32_t)i, row->shape, row->cells, &w->generic[BLOCK_SPAN]);
-        scatter(w, (uint32_t)i, scope->shape, scope->cells, NULL);
-        scatter(w, (uint32_t)i, resource->shape, resource->cells, NULL);
-    }
-}
-
 static void
 gather_lists(struct block_writer *w)
 {
     struct owners *e = &w->event_owners, *l = &w->link_owners;
     e->count = e->level_count = l->count = l->level_count = 0;
     for (size_t i = 0; i < w->slot_count; i++) {
-        const struct row_more *m = w->slots[i].row->more;
+        const struct row_more *m = w->rows->more[i];
         uint32_t events = m ? m->event_count : 0, links = m ? m->link_count : 0;
         w->events = grow(w->events, e->count + events, &w->event_cap, sizeof(struct held_event *));
         w->links = grow(w->links, l->count + links, &w->link_cap, sizeof(struct held_link *));
@@ -128,7 +113,7 @@ owners_of(const struct block_writer *w, enum block_scope scope)
     return scope == BLOCK_EVENT ? &w->event_owners : scope == BLOCK_LINK ? &w->link_owners : &w->spans;
 }
 
-static err
+err
 put_cells(struct block_writer *w, struct target *t, struct levels l, const uint64_t *cells, size_t n,
           enum value_kind kind)
 {
@@ -276,128 +261,6 @@ out:
     return rc;
 }
 
-/* --- fixed columns of spans ----------------------------------------------------------------------------- */
-
-#define EACH_ROW(INTO, EXPR)                                                                                 \
-    for (size_t i = 0; i < w->slot_count; i++) {                                                             \
-        const struct row *row = w->slots[i].row;                                                             \
-        const struct row_more *more = row->more;                                                             \
-        const struct held_trace *trace = w->slots[i].trace;                                                  \
-        (void)more;                                                                                          \
-        (void)trace;                                                                                         \
-        (INTO)[i] = (EXPR);                                                                                  \
-    }
-
-static err
-emit_ids(struct block_writer *w)
-{
-    struct levels l = {.count = w->slot_count};
-    size_t present = 0;
-    err rc = OK;
-    TRY(put_traces(w));
-    for (size_t i = 0; i < w->slot_count; i++) {
-        memcpy(w->v.bytes + i * sizeof(span_id), &w->slots[i].row->id, sizeof(span_id));
-    }
-    TRY(put_fixed(w, &w->targets[BLOCK_SPAN_ID], l, w->v.bytes, w->slot_count));
-    for (size_t i = 0; i < w->slot_count; i++) {
-        const span_id *parent = &w->slots[i].row->parent;
-        bool there = !span_id_is_zero(parent);
-        w->v.def[i] = there;
-        memcpy(w->v.bytes + present * sizeof(span_id), parent, sizeof(span_id));
-        present += there;
-    }
-    l.def = w->v.def;
-    TRY(put_fixed(w, &w->targets[BLOCK_PARENT_SPAN_ID], l, w->v.bytes, present));
-out:
-    return rc;
-}
-
-static err
-emit_row_longs(struct block_writer *w)
-{
-    struct levels l = {.count = w->slot_count};
-    size_t n = w->slot_count;
-    int64_t *v = w->v.i64;
-    err rc = OK;
-    EACH_ROW(v, (int64_t)row->start_ns)
-    TRY(put_i64(w, &w->targets[BLOCK_START], l, v, n));
-    EACH_ROW(v, (int64_t)(row->end_ns - row->start_ns))
-    TRY(put_i64(w, &w->targets[BLOCK_DURATION], l, v, n));
-    EACH_ROW(v, (int64_t)trace->min_start_ns)
-    TRY(put_i64(w, &w->targets[BLOCK_TRACE_START], l, v, n));
-    EACH_ROW(v, (int64_t)(trace->max_end_ns - trace->min_start_ns))
-    TRY(put_i64(w, &w->targets[BLOCK_TRACE_DURATION], l, v, n));
-out:
-    return rc;
-}
-
-static err
-emit_row_ints(struct block_writer *w)
-{
-    struct levels l = {.count = w->slot_count};
-    size_t n = w->slot_count;
-    int32_t *v = w->v.i32;
-    err rc = OK;
-    EACH_ROW(v, row->kind)
-    TRY(put_i32(w, &w->targets[BLOCK_KIND], l, v, n));
-    EACH_ROW(v, row->status)
-    TRY(put_i32(w, &w->targets[BLOCK_STATUS_CODE], l, v, n));
-    EACH_ROW(v, (int32_t)row->flags)
-    TRY(put_i32(w, &w->targets[BLOCK_FLAGS], l, v, n));
-    EACH_ROW(v, more ? (int32_t)more->dropped_attrs : 0)
-    TRY(put_i32(w, &w->targets[BLOCK_DROPPED_ATTRS], l, v, n));
-    EACH_ROW(v, more ? (int32_t)more->dropped_events : 0)
-    TRY(put_i32(w, &w->targets[BLOCK_DROPPED_EVENTS], l, v, n));
-    EACH_ROW(v, more ? (int32_t)more->dropped_links : 0)
-    TRY(put_i32(w, &w->targets[BLOCK_DROPPED_LINKS], l, v, n));
-    EACH_ROW(v, row->left)
-    TRY(put_i32(w, &w->targets[BLOCK_NESTED_LEFT], l, v, n));
-    EACH_ROW(v, row->right)
-    TRY(put_i32(w, &w->targets[BLOCK_NESTED_RIGHT], l, v, n));
-    EACH_ROW(v, row->parent_left)
-    TRY(put_i32(w, &w->targets[BLOCK_NESTED_PARENT], l, v, n));
-    EACH_ROW(v, row->children)
-    TRY(put_i32(w, &w->targets[BLOCK_CHILD_COUNT], l, v, n));
-    EACH_ROW(v, row->batch_start)
-    TRY(put_i32(w, &w->targets[BLOCK_BATCH_START], l, v, n));
-out:
-    return rc;
-}
-
-static err
-emit_row_strings(struct block_writer *w)
-{
-    const struct block_builder *b = w->b;
-    struct levels l = {.count = w->slot_count};
-    size_t n = w->slot_count;
-    uint32_t *v = w->v.ids;
-    err rc = OK;
-    EACH_ROW(v, row->name)
-    TRY(put_ids(w, &w->targets[BLOCK_NAME], l, v, n));
-    EACH_ROW(v, more ? more->status_message : 0)
-    TRY(put_ids(w, &w->targets[BLOCK_STATUS_MESSAGE], l, v, n));
-    EACH_ROW(v, more ? more->trace_state : 0)
-    TRY(put_ids(w, &w->targets[BLOCK_TRACE_STATE], l, v, n));
-    EACH_ROW(v, b->shapes[row->shape].order)
-    TRY(put_ids(w, &w->targets[BLOCK_ORDER], l, v, n));
-    EACH_ROW(v, b->resources[b->scopes[row->scope].resource].json)
-    TRY(put_ids(w, &w->targets[BLOCK_RESOURCE_JSON], l, v, n));
-    EACH_ROW(v, b->resources[b->scopes[row->scope].resource].raw)
-    TRY(put_ids(w, &w->targets[BLOCK_RESOURCE_RAW], l, v, n));
-    EACH_ROW(v, b->scopes[row->scope].raw)
-    TRY(put_ids(w, &w->targets[BLOCK_SCOPE_RAW], l, v, n));
-    EACH_ROW(v, b->scopes[row->scope].name)
-    TRY(put_ids(w, &w->targets[BLOCK_SCOPE_NAME], l, v, n));
-    EACH_ROW(v, b->scopes[row->scope].version)
-    TRY(put_ids(w, &w->targets[BLOCK_SCOPE_VERSION], l, v, n));
-    EACH_ROW(v, trace->root_service)
-    TRY(put_ids(w, &w->targets[BLOCK_ROOT_SERVICE], l, v, n));
-    EACH_ROW(v, trace->root_name)
-    TRY(put_ids(w, &w->targets[BLOCK_ROOT_NAME], l, v, n));
-out:
-    return rc;
-}
-
 /* --- services of a trace -------------------------------------------------------------------------------- */
 
 #define STATUS_ERROR 2
@@ -518,14 +381,13 @@ emit_chunk(struct block_writer *w)
     err rc = OK;
     w->spans = (struct owners){.count = w->slot_count, .level_count = w->slot_count};
     vectors_reserve(&w->v, w->slot_count, w->slot_count);
-    scatter_rows(w);
+    rows_gather(w);
     gather_lists(w);
-    TRY(emit_ids(w));
-    TRY(emit_row_longs(w));
-    TRY(emit_row_ints(w));
-    TRY(emit_row_strings(w));
+    TRY(emit_rows(w));
     for (size_t i = BLOCK_COLUMN_COUNT; i < w->target_count; i++) {
-        TRY(emit_attr(w, &w->targets[i]));
+        struct target *t = &w->targets[i];
+        bool context = t->scope == BLOCK_RESOURCE || t->scope == BLOCK_INSTRUMENTATION;
+        TRY(context ? emit_context_attr(w, t) : emit_attr(w, t));
     }
     TRY(emit_services(w));
     TRY(emit_generic(w, BLOCK_SPAN, BLOCK_SPAN_GENERIC));

@@ -116,12 +116,6 @@ id_map_clear(struct id_map *m)
     m->count = 0;
 }
 
-static uint32_t
-spread(uint32_t key)
-{
-    return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-}
-
 static void
 id_map_grow(struct id_map *m)
 {
@@ -130,7 +124,7 @@ id_map_grow(struct id_map *m)
     m->slots = mem_new_array(uint32_t, (size_t)m->slot_count * 2);
     for (uint32_t i = 0; i < old.slot_count; i++) {
         if (old.slots[i * 2]) {
-            uint32_t at = spread(old.slots[i * 2] - 1) & (m->slot_count - 1);
+            uint32_t at = id_map_home(m, old.slots[i * 2] - 1);
             while (m->slots[at * 2]) {
                 at = (at + 1) & (m->slot_count - 1);
             }
@@ -147,7 +141,7 @@ id_map_put(struct id_map *m, uint32_t key, bool *ret_new)
     if (m->count >= m->slot_count / 2) {
         id_map_grow(m);
     }
-    uint32_t at = spread(key) & (m->slot_count - 1);
+    uint32_t at = id_map_home(m, key);
     while (m->slots[at * 2]) {
         if (m->slots[at * 2] == key + 1) {
             *ret_new = false;

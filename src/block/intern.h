@@ -45,4 +45,18 @@ void id_map_clear(struct id_map *m);
 /* The value's place; *ret_new tells that it was not there (the caller stores it). */
 uint32_t *id_map_put(struct id_map *m, uint32_t key, bool *ret_new);
 
+static inline uint32_t
+id_map_home(const struct id_map *m, uint32_t key)
+{
+    return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (m->slot_count - 1);
+}
+
+/* The value of a key that stands where it is looked for first: NULL tells nothing. */
+static inline const uint32_t *
+id_map_at_home(const struct id_map *m, uint32_t key)
+{
+    const uint32_t *slot = m->slot_count ? m->slots + (size_t)id_map_home(m, key) * 2 : NULL;
+    return slot && *slot == key + 1 ? slot + 1 : NULL;
+}
+
 bool utf8_is_valid(slice s);

@@ -53,33 +53,35 @@ append(struct block_writer *w, const struct target *t, struct levels l, struct p
     return parquet_writer_append(w->out, (size_t)t->column, &batch, w->f);
 }
 
-/* Codes for the ids; new values go to the dictionary first. */
+/* Codes for the ids; new values go to the dictionary. */
 static err
-put_codes(struct block_writer *w, struct target *t, struct levels l, const uint32_t *ids, size_t n)
+code_ids(struct block_writer *w, struct target *t, const uint32_t *ids, size_t n, uint32_t *codes)
 {
     uint32_t last = UINT32_MAX, code = 0;
     size_t fresh = 0;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] != last) {
-            bool is_new = false;
-            uint32_t *place = id_map_put(&t->codes, ids[i], &is_new);
-            if (is_new) {
-                *place = t->code_count++;
-                w->v.slices[fresh++] = intern_get(&w->b->strings, ids[i]);
-            }
             last = ids[i];
-            code = *place;
+            const uint32_t *known = id_map_at_home(&t->codes, last);
+            if (known) {
+                code = *known;
+            } else {
+                bool is_new = false;
+                uint32_t *place = id_map_put(&t->codes, last, &is_new);
+                if (is_new) {
+                    *place = t->code_count++;
+                    w->v.slices[fresh++] = intern_get(&w->b->strings, last);
+                }
+                code = *place;
+            }
         }
-        w->v.codes[i] = code;
+        codes[i] = code;
     }
     if (w->out && fresh) {
         struct parquet_values values = {.count = fresh, .bytes = w->v.slices};
-        err rc = parquet_writer_add_dictionary(w->out, (size_t)t->column, &values, w->f);
-        if (rc != OK) {
-            return rc;
-        }
+        return parquet_writer_add_dictionary(w->out, (size_t)t->column, &values, w->f);
     }
-    return append(w, t, l, (struct parquet_values){.count = n}, w->v.codes);
+    return OK;
 }
 
 err
@@ -87,10 +89,29 @@ put_ids(struct block_writer *w, struct target *t, struct levels l, const uint32_
 {
     if (t->dictionary || w->out == NULL) { /* a sample counts distinct values the same way */
         t->sampled += n;
-        return put_codes(w, t, l, ids, n);
+        err rc = code_ids(w, t, ids, n, w->v.codes);
+        return rc == OK ? append(w, t, l, (struct parquet_values){.count = n}, w->v.codes) : rc;
     }
     for (size_t i = 0; i < n; i++) {
         w->v.slices[i] = intern_get(&w->b->strings, ids[i]);
+    }
+    return append(w, t, l, (struct parquet_values){.count = n, .bytes = w->v.slices}, NULL);
+}
+
+err
+put_picked(struct block_writer *w, struct target *t, struct levels l, const uint32_t *ids, size_t distinct,
+           const uint32_t *pick, size_t n)
+{
+    if (t->dictionary || w->out == NULL) {
+        t->sampled += n;
+        err rc = code_ids(w, t, ids, distinct, w->rows->codes_of);
+        for (size_t i = 0; i < n; i++) {
+            w->v.codes[i] = w->rows->codes_of[pick[i]];
+        }
+        return rc == OK ? append(w, t, l, (struct parquet_values){.count = n}, w->v.codes) : rc;
+    }
+    for (size_t i = 0; i < n; i++) {
+        w->v.slices[i] = intern_get(&w->b->strings, ids[pick[i]]);
     }
     return append(w, t, l, (struct parquet_values){.count = n, .bytes = w->v.slices}, NULL);
 }

@@ -1,6 +1,7 @@
 /* Writing a built block: rows go out in chunks, each column of a chunk is gathered and handed to Parquet.
  *
- * columns.c: order, row groups, chunks. emit.c: one chunk's columns. values.c: vectors into pages.
+ * columns.c: order, row groups, chunks. emit.c, emit_rows.c: one chunk's columns. values.c: vectors into
+ * pages.
  */
 #pragma once
 
@@ -64,6 +65,27 @@ struct vectors { /* scratch of one column; grown together */
     size_t level_cap;
 };
 
+/* The fixed columns of a chunk, filled row by row: a row is in the cache once. */
+struct chunk_rows {
+    int64_t start[CHUNK_ROWS], duration[CHUNK_ROWS], trace_start[CHUNK_ROWS], trace_duration[CHUNK_ROWS];
+    int32_t kind[CHUNK_ROWS], status[CHUNK_ROWS], flags[CHUNK_ROWS], left[CHUNK_ROWS], right[CHUNK_ROWS];
+    int32_t parent_left[CHUNK_ROWS], children[CHUNK_ROWS], batch_start[CHUNK_ROWS];
+    int32_t dropped_attrs[CHUNK_ROWS], dropped_events[CHUNK_ROWS], dropped_links[CHUNK_ROWS];
+    uint32_t name[CHUNK_ROWS], order[CHUNK_ROWS], root_name[CHUNK_ROWS], root_service[CHUNK_ROWS];
+    uint32_t status_message[CHUNK_ROWS], trace_state[CHUNK_ROWS];
+    span_id ids[CHUNK_ROWS], parents[CHUNK_ROWS]; /* parents: those there are */
+    uint8_t has_parent[CHUNK_ROWS];
+    size_t parent_count;
+    const struct row_more *more[CHUNK_ROWS];
+    /* Scopes: each once, and which of them every row has. What a resource or a scope says is looked up for
+     * each of these and then spread over the rows. */
+    uint32_t scope_of_row[CHUNK_ROWS], scopes[CHUNK_ROWS], scope_count;
+    uint32_t *number;           /* by scope: where it stands in `scopes`, if it does */
+    uint32_t value[CHUNK_ROWS]; /* scratch of one column: by scope, the value it has */
+    uint32_t pick[CHUNK_ROWS];  /* by value of the column: which of the scopes' values it is */
+    uint32_t ids_of[CHUNK_ROWS], codes_of[CHUNK_ROWS]; /* of the scopes' values */
+};
+
 struct block_writer {
     struct block_builder *b;
     struct parquet_schema *schema;
@@ -78,6 +100,7 @@ struct block_writer {
     size_t event_cap, link_cap;
     struct owners spans, event_owners, link_owners;
     struct generic_items generic[3]; /* by BLOCK_SPAN, BLOCK_EVENT, BLOCK_LINK */
+    struct chunk_rows *rows;
     struct vectors v;
     struct tree tree;
     struct id_map services;
@@ -100,12 +123,29 @@ struct levels {
 
 /* Gather and append every column of the chunk. */
 CHECKED err emit_chunk(struct block_writer *w);
+/* The cells of an owner to their targets; what has none goes to `generic` (NULL: nowhere). */
+void scatter(struct block_writer *w, uint32_t owner, uint32_t shape, const uint32_t *cells,
+             struct generic_items *generic);
+CHECKED err put_cells(struct block_writer *w, struct target *t, struct levels l, const uint64_t *cells,
+                      size_t n, enum value_kind kind);
+
+/* --- emit_rows.c --- */
+
+/* Fill w->rows from the slots, and scatter attributes of spans, scopes and resources. */
+void rows_gather(struct block_writer *w);
+/* The fixed columns of spans, scopes and resources. */
+CHECKED err emit_rows(struct block_writer *w);
+/* A column of a resource's or a scope's attribute. */
+CHECKED err emit_context_attr(struct block_writer *w, struct target *t);
 
 /* --- values.c: `t` is a target; n values for the entries whose definition level is the highest --- */
 
 void vectors_reserve(struct vectors *v, size_t values, size_t levels);
 void vectors_fini(struct vectors *v);
 CHECKED err put_ids(struct block_writer *w, struct target *t, struct levels l, const uint32_t *ids, size_t n);
+/* The same for values ids[pick[0]], ids[pick[1]], ...: the work of `distinct` values, spread over n. */
+CHECKED err put_picked(struct block_writer *w, struct target *t, struct levels l, const uint32_t *ids,
+                       size_t distinct, const uint32_t *pick, size_t n);
 CHECKED err put_i64(struct block_writer *w, struct target *t, struct levels l, const int64_t *v, size_t n);
 CHECKED err put_i32(struct block_writer *w, struct target *t, struct levels l, const int32_t *v, size_t n);
 CHECKED err put_f64(struct block_writer *w, struct target *t, struct levels l, const double *v, size_t n);

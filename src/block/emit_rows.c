@@ -1,0 +1,257 @@
+/* The columns that every row has: one pass over the rows gathers them all, and what rows share through their
+ * scope is worked out once a scope. */
+#include "writer_priv.h"
+
+#include "vivace/base/mem.h"
+
+/* --- gathering ------------------------------------------------------------------------------------------ */
+
+/* The scope's place among those of the chunk. */
+static uint32_t
+scope_number(struct chunk_rows *c, uint32_t scope)
+{
+    uint32_t at = c->number[scope];
+    if (at >= c->scope_count || c->scopes[at] != scope) {
+        at = c->scope_count++;
+        c->scopes[at] = scope;
+        c->number[scope] = at;
+    }
+    return at;
+}
+
+static void
+gather_more(struct chunk_rows *c, size_t i, const struct row_more *more)
+{
+    static const struct row_more none;
+    c->more[i] = more;
+    more = more ? more : &none;
+    c->dropped_attrs[i] = (int32_t)more->dropped_attrs;
+    c->dropped_events[i] = (int32_t)more->dropped_events;
+    c->dropped_links[i] = (int32_t)more->dropped_links;
+    c->status_message[i] = more->status_message;
+    c->trace_state[i] = more->trace_state;
+}
+
+static void
+gather_row(struct block_writer *w, size_t i)
+{
+    struct chunk_rows *c = w->rows;
+    const struct row *row = w->slots[i].row;
+    const struct held_trace *trace = w->slots[i].trace;
+    c->start[i] = (int64_t)row->start_ns;
+    c->duration[i] = (int64_t)(row->end_ns - row->start_ns);
+    c->trace_start[i] = (int64_t)trace->min_start_ns;
+    c->trace_duration[i] = (int64_t)(trace->max_end_ns - trace->min_start_ns);
+    c->kind[i] = row->kind;
+    c->status[i] = row->status;
+    c->flags[i] = (int32_t)row->flags;
+    c->left[i] = row->left;
+    c->right[i] = row->right;
+    c->parent_left[i] = row->parent_left;
+    c->children[i] = row->children;
+    c->batch_start[i] = row->batch_start;
+    c->name[i] = row->name;
+    c->order[i] = w->b->shapes[row->shape].order;
+    c->root_name[i] = trace->root_name;
+    c->root_service[i] = trace->root_service;
+    c->ids[i] = row->id;
+    c->parents[c->parent_count] = row->parent;
+    c->has_parent[i] = !span_id_is_zero(&row->parent);
+    c->parent_count += c->has_parent[i];
+    c->scope_of_row[i] = scope_number(c, row->scope);
+    gather_more(c, i, row->more);
+}
+
+void
+rows_gather(struct block_writer *w)
+{
+    const struct block_builder *b = w->b;
+    struct chunk_rows *c = w->rows;
+    c->parent_count = c->scope_count = 0;
+    for (size_t i = 0; i < w->slot_count; i++) {
+        const struct row *row = w->slots[i].row;
+        gather_row(w, i);
+        scatter(w, (uint32_t)i, row->shape, row->cells, &w->generic[BLOCK_SPAN]);
+    }
+    for (uint32_t k = 0; k < c->scope_count; k++) {
+        const struct held_scope *scope = &b->scopes[c->scopes[k]];
+        const struct held_resource *resource = &b->resources[scope->resource];
+        scatter(w, k, scope->shape, scope->cells, NULL);
+        scatter(w, k, resource->shape, resource->cells, NULL);
+    }
+}
+
+/* --- columns -------------------------------------------------------------------------------------------- */
+
+static err
+emit_ids(struct block_writer *w)
+{
+    const struct chunk_rows *c = w->rows;
+    struct levels l = {.count = w->slot_count};
+    err rc = OK;
+    TRY(put_traces(w));
+    TRY(put_fixed(w, &w->targets[BLOCK_SPAN_ID], l, c->ids[0].b, w->slot_count));
+    l.def = c->has_parent;
+    TRY(put_fixed(w, &w->targets[BLOCK_PARENT_SPAN_ID], l, c->parents[0].b, c->parent_count));
+out:
+    return rc;
+}
+
+static err
+emit_longs(struct block_writer *w)
+{
+    const struct chunk_rows *c = w->rows;
+    const struct {
+        enum block_column column;
+        const int64_t *values;
+    } columns[] = {
+        {BLOCK_START, c->start},
+        {BLOCK_DURATION, c->duration},
+        {BLOCK_TRACE_START, c->trace_start},
+        {BLOCK_TRACE_DURATION, c->trace_duration},
+    };
+    const struct levels l = {.count = w->slot_count};
+    err rc = OK;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns && rc == OK; i++) {
+        rc = put_i64(w, &w->targets[columns[i].column], l, columns[i].values, w->slot_count);
+    }
+    return rc;
+}
+
+static err
+emit_ints(struct block_writer *w)
+{
+    const struct chunk_rows *c = w->rows;
+    const struct {
+        enum block_column column;
+        const int32_t *values;
+    } columns[] = {
+        {BLOCK_KIND, c->kind},
+        {BLOCK_STATUS_CODE, c->status},
+        {BLOCK_FLAGS, c->flags},
+        {BLOCK_DROPPED_ATTRS, c->dropped_attrs},
+        {BLOCK_DROPPED_EVENTS, c->dropped_events},
+        {BLOCK_DROPPED_LINKS, c->dropped_links},
+        {BLOCK_NESTED_LEFT, c->left},
+        {BLOCK_NESTED_RIGHT, c->right},
+        {BLOCK_NESTED_PARENT, c->parent_left},
+        {BLOCK_CHILD_COUNT, c->children},
+        {BLOCK_BATCH_START, c->batch_start},
+    };
+    const struct levels l = {.count = w->slot_count};
+    err rc = OK;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns && rc == OK; i++) {
+        rc = put_i32(w, &w->targets[columns[i].column], l, columns[i].values, w->slot_count);
+    }
+    return rc;
+}
+
+static err
+emit_strings(struct block_writer *w)
+{
+    const struct chunk_rows *c = w->rows;
+    const struct {
+        enum block_column column;
+        const uint32_t *ids;
+    } columns[] = {
+        {BLOCK_NAME, c->name},
+        {BLOCK_STATUS_MESSAGE, c->status_message},
+        {BLOCK_TRACE_STATE, c->trace_state},
+        {BLOCK_ORDER, c->order},
+        {BLOCK_ROOT_SERVICE, c->root_service},
+        {BLOCK_ROOT_NAME, c->root_name},
+    };
+    const struct levels l = {.count = w->slot_count};
+    err rc = OK;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns && rc == OK; i++) {
+        rc = put_ids(w, &w->targets[columns[i].column], l, columns[i].ids, w->slot_count);
+    }
+    return rc;
+}
+
+/* A string that the k-th scope of the chunk has. */
+#define EACH_SCOPE(COLUMN, EXPR)                                                                             \
+    for (uint32_t k = 0; k < c->scope_count; k++) {                                                          \
+        const struct held_scope *scope = &b->scopes[c->scopes[k]];                                           \
+        c->ids_of[k] = (EXPR);                                                                               \
+    }                                                                                                        \
+    TRY(put_picked(w, &w->targets[COLUMN], l, c->ids_of, c->scope_count, c->scope_of_row, w->slot_count))
+
+static err
+emit_contexts(struct block_writer *w)
+{
+    const struct block_builder *b = w->b;
+    struct chunk_rows *c = w->rows;
+    const struct levels l = {.count = w->slot_count};
+    err rc = OK;
+    EACH_SCOPE(BLOCK_RESOURCE_JSON, b->resources[scope->resource].json);
+    EACH_SCOPE(BLOCK_RESOURCE_RAW, b->resources[scope->resource].raw);
+    EACH_SCOPE(BLOCK_SCOPE_RAW, scope->raw);
+    EACH_SCOPE(BLOCK_SCOPE_NAME, scope->name);
+    EACH_SCOPE(BLOCK_SCOPE_VERSION, scope->version);
+out:
+    return rc;
+}
+
+err
+emit_rows(struct block_writer *w)
+{
+    err rc = OK;
+    TRY(emit_ids(w));
+    TRY(emit_longs(w));
+    TRY(emit_ints(w));
+    TRY(emit_strings(w));
+    TRY(emit_contexts(w));
+out:
+    return rc;
+}
+
+/* --- attributes of resources and scopes ------------------------------------------------------------------
+ */
+
+/* Which rows have a value, and which: fills v.def and pick, returns how many. */
+static size_t
+pick_values(struct block_writer *w, const struct target *t)
+{
+    struct chunk_rows *c = w->rows;
+    size_t n = 0;
+    memset(c->value, 0xff, c->scope_count * sizeof *c->value);
+    for (uint32_t i = 0; i < t->count; i++) {
+        c->value[t->at[i]] = i;
+    }
+    for (size_t i = 0; i < w->slot_count; i++) {
+        uint32_t value = c->value[c->scope_of_row[i]];
+        bool there = value != UINT32_MAX;
+        c->pick[n] = value;
+        w->v.def[i] = there;
+        n += there;
+    }
+    return n;
+}
+
+err
+emit_context_attr(struct block_writer *w, struct target *t)
+{
+    struct chunk_rows *c = w->rows;
+    struct levels l = {.count = w->slot_count};
+    err rc = OK;
+    size_t n = t->count ? pick_values(w, t) : 0;
+    if (n == w->slot_count) {
+        l.def_level = 1;
+    } else if (n) {
+        l.def = w->v.def;
+    }
+    if (t->kind == VALUE_STRING) {
+        for (size_t i = 0; i < t->count; i++) {
+            c->ids_of[i] = (uint32_t)t->cells[i];
+        }
+        rc = put_picked(w, t, l, c->ids_of, t->count, c->pick, n);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            w->v.i64[i] = (int64_t)t->cells[c->pick[i]];
+        }
+        rc = put_cells(w, t, l, (const uint64_t *)(const void *)w->v.i64, n, t->kind);
+    }
+    t->count = 0;
+    return rc;
+}
