@@ -6,6 +6,9 @@
 #include "levels.h"
 #include "page.h"
 
+#define PACK_BYTES_MIN 64 /* zstd has 9 to 13 bytes of frame around them */
+#define PACK_SAVES_MIN 32 /* a page must shrink by 1/32 */
+
 static err
 no_room(struct fault *f)
 {
@@ -139,19 +142,21 @@ encode_levels(struct column_writer *c, struct page_header *h)
     h->def_bytes = (uint32_t)out->n - h->rep_bytes;
 }
 
-/* Compress the body where that makes it smaller: the bytes to store. */
+/* Compress the body where that makes it smaller: the bytes to store. The first page of a row group that saves
+ * next to nothing is the last one tried: reading such pages back would cost more than they save, too. */
 static err
 pack_body(struct column_writer *c, struct fault *f, bool *ret_compressed, slice *ret)
 {
     struct writer_shared *s = c->shared;
     *ret = buf_slice(&s->body);
     *ret_compressed = false;
-    if (c->options.uncompressed || s->body.n == 0) {
+    if (c->options.uncompressed || c->incompressible || s->body.n < PACK_BYTES_MIN) {
         return OK;
     }
     buf_clear(&s->packed);
     err rc = codec_encode_zstd(&s->codecs, *ret, &s->packed, f);
-    if (rc == OK && s->packed.n < s->body.n) {
+    c->incompressible = s->packed.n + s->body.n / PACK_SAVES_MIN >= s->body.n;
+    if (rc == OK && !c->incompressible) {
         *ret_compressed = true;
         *ret = buf_slice(&s->packed);
     }

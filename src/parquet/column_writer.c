@@ -114,7 +114,7 @@ column_reset(struct column_writer *c)
     buf_clear(&c->max);
     c->dict_used = 0;
     c->coded = c->options.dictionary != PARQUET_DICTIONARY_NONE;
-    c->has_bounds = false;
+    c->has_bounds = c->incompressible = false;
     c->bounds_lost = c->options.no_statistics ||
                      parquet_order_of(c->leaf->field.type, c->leaf->field.logical) == PARQUET_ORDER_NONE;
     c->rows_cut = c->levels_cut = c->nulls_cut = c->byte_array_bytes_cut = c->uncompressed_bytes = 0;

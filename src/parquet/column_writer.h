@@ -36,7 +36,7 @@ struct column_writer {
     /* the open row group */
     struct dict dict;
     uint32_t dict_used; /* entries that pages cut so far refer to */
-    bool coded;
+    bool coded, incompressible;
     struct buf pages;  /* headers and bodies */
     struct buf notes;  /* struct page_note */
     struct buf bounds; /* of the pages, for the column index */

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #define DICT_SLOTS_FIRST 256U
+#define RECENT_WORDS     16U
 
 void
 dict_init(struct dict *d, size_t width, size_t bytes_max)
@@ -140,31 +141,37 @@ hash_word(uint64_t v)
         }                                                                                                    \
     } while (0)
 
-static err
-code_words(struct dict *d, const uint8_t *v, size_t n, uint32_t *codes)
-{
-    bool wide = d->width == 8;
-    uint64_t last = 0;
-    for (size_t i = 0; i < n; i++, v += d->width) {
-        uint64_t x = wide ? load_u64(v) : load_u32(v);
-        if (i > 0 && x == last) {
-            codes[i] = codes[i - 1];
-            continue;
-        }
-        last = x;
-        DICT_LOOKUP(slice_of(v, d->width), hash_word(x),
-                    (wide ? load_u64(d->values.p + (size_t)c * 8) : load_u32(d->values.p + (size_t)c * 4)) ==
-                        x,
-                    codes[i]);
+/* Most columns have few values: the last codes are kept by value, in front of the table. */
+#define CODE_WORDS(NAME, TYPE, LOAD)                                                                         \
+    static err NAME(struct dict *d, const uint8_t *v, size_t n, uint32_t *codes)                             \
+    {                                                                                                        \
+        struct {                                                                                             \
+            TYPE value;                                                                                      \
+            uint32_t code;                                                                                   \
+        } recent[RECENT_WORDS];                                                                              \
+        memset(recent, 0xff, sizeof recent);                                                                 \
+        for (size_t i = 0; i < n; i++, v += sizeof(TYPE)) {                                                  \
+            TYPE x = LOAD(v);                                                                                \
+            size_t place = (x ^ x >> 20) % RECENT_WORDS;                                                     \
+            if (recent[place].value != x || recent[place].code == UINT32_MAX) {                              \
+                DICT_LOOKUP(slice_of(v, sizeof(TYPE)), hash_word(x),                                         \
+                            LOAD(d->values.p + (size_t)c * sizeof(TYPE)) == x, codes[i]);                    \
+                recent[place].value = x;                                                                     \
+                recent[place].code = codes[i];                                                               \
+            }                                                                                                \
+            codes[i] = recent[place].code;                                                                   \
+        }                                                                                                    \
+        return OK;                                                                                           \
     }
-    return OK;
-}
+
+CODE_WORDS(code_words4, uint32_t, load_u32)
+CODE_WORDS(code_words8, uint64_t, load_u64)
 
 err
 dict_code_fixed(struct dict *d, const uint8_t *v, size_t n, uint32_t *codes)
 {
     if (d->width == 4 || d->width == 8) {
-        return code_words(d, v, n, codes);
+        return d->width == 4 ? code_words4(d, v, n, codes) : code_words8(d, v, n, codes);
     }
     for (size_t i = 0; i < n; i++, v += d->width) {
         DICT_LOOKUP(slice_of(v, d->width), (uint32_t)XXH3_64bits(v, d->width),
