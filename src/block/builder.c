@@ -53,6 +53,7 @@ block_builder_destroy(struct block_builder *b)
         }
     }
     mem_free(b->traces);
+    mem_free(b->row_chunks);
     mem_free(b->shapes);
     mem_free(b->fields);
     mem_free(b->resources);
@@ -71,9 +72,9 @@ block_builder_bytes(const struct block_builder *b)
 {
     return intern_bytes(&b->strings) + b->arena.bytes + id_table_bytes(&b->trace_ids) +
            id_table_bytes(&b->resource_ids) + id_table_bytes(&b->scope_ids) +
-           b->trace_cap * sizeof *b->traces + b->shape_cap * sizeof *b->shapes +
-           b->field_cap * sizeof *b->fields + b->resource_cap * sizeof *b->resources +
-           b->scope_cap * sizeof *b->scopes;
+           b->trace_cap * sizeof *b->traces + b->row_chunk_cap * sizeof *b->row_chunks +
+           b->shape_cap * sizeof *b->shapes + b->field_cap * sizeof *b->fields +
+           b->resource_cap * sizeof *b->resources + b->scope_cap * sizeof *b->scopes;
 }
 
 uint64_t
@@ -478,18 +479,29 @@ trace_append(struct held_trace *t, struct row *row, uint32_t batch, const struct
     t->batch = batch;
     t->batch_resource = resource;
     t->batch_scope = s->scope;
-    *(t->last ? &t->last->next : &t->first) = row;
-    t->last = row;
     t->rows++;
     t->min_start_ns = s->start_ns < t->min_start_ns ? s->start_ns : t->min_start_ns;
     t->max_end_ns = s->end_ns > t->max_end_ns ? s->end_ns : t->max_end_ns;
+}
+
+/* Room for the next row: rows stand in chunks by their number. */
+static struct row *
+row_take(struct block_builder *b)
+{
+    size_t chunk = b->row_count / ROW_CHUNK;
+    if (b->row_count % ROW_CHUNK == 0) {
+        b->row_chunks = grow(b->row_chunks, chunk, &b->row_chunk_cap, sizeof *b->row_chunks);
+        b->row_chunks[chunk] = arena_alloc(&b->arena, ROW_CHUNK * sizeof(struct row));
+    }
+    return &b->row_chunks[chunk][b->row_count % ROW_CHUNK];
 }
 
 static void
 span_put(struct block_builder *b, const struct span_batch *batch, const struct span *s, size_t *last)
 {
     size_t bytes = 64 + s->name.n;
-    struct row *row = arena_alloc(&b->arena, sizeof *row);
+    struct row *row = row_take(b);
+    struct held_trace *trace = trace_of(b, &s->trace, last);
     *row = (struct row){
         .start_ns = s->start_ns,
         .end_ns = s->end_ns,
@@ -498,13 +510,14 @@ span_put(struct block_builder *b, const struct span_batch *batch, const struct s
         .name = put_text(b, s->name),
         .scope = b->batch_scopes[s->scope],
         .flags = s->flags,
+        .trace = (uint32_t)(trace - b->traces),
         .kind = s->kind,
         .status = s->status_code,
     };
     row->shape = attrs_put(b, BLOCK_SPAN, batch, s->attrs, &row->cells, &bytes);
     row->more = more_put(b, batch, s, &bytes);
     row->bytes = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
-    trace_append(trace_of(b, &s->trace, last), row, b->batch, batch, s);
+    trace_append(trace, row, b->batch, batch, s);
     b->row_count++;
     b->min_start_ns = s->start_ns < b->min_start_ns ? s->start_ns : b->min_start_ns;
     b->max_end_ns = s->end_ns > b->max_end_ns ? s->end_ns : b->max_end_ns;

@@ -1,6 +1,6 @@
 /* What the builder holds between add and publish.
  *
- *   trace -> rows (linked in order of arrival) -> shape and cells, scope -> resource, events, links
+ *   row (in order of arrival) -> trace, shape and cells, scope -> resource, events, links
  *
  * A shape is the ordered list of an owner's attributes without their values; its cells are the values: one
  * word for a string number or a bool, two for an int or a double, none for an empty value. Rows, cells,
@@ -64,7 +64,6 @@ struct row_more {
 };
 
 struct row {
-    struct row *next;
     uint32_t *cells;
     struct row_more *more; /* or NULL */
     uint64_t start_ns, end_ns;
@@ -72,14 +71,15 @@ struct row {
     uint32_t name, shape, scope, flags;
     int32_t kind, status;
     int32_t left, right, parent_left, children; /* nested set, set at publish */
-    uint32_t bytes;                             /* about what it takes in pages */
+    uint32_t trace;
+    uint32_t bytes; /* about what it takes in pages */
     uint8_t batch_start;
 };
 
 struct held_trace {
     trace_id id;
-    struct row *first, *last;
     uint32_t rows;
+    uint32_t first_row;                          /* set at publish: its first row among those in order */
     uint32_t batch, batch_scope, batch_resource; /* of the last row: does the next one go on with it? */
     uint64_t min_start_ns, max_end_ns;
     uint32_t root_name, root_service; /* strings, set at publish */
@@ -95,6 +95,8 @@ struct held_resource {
     uint32_t *cells;
 };
 
+#define ROW_CHUNK 512 /* rows in one piece of memory */
+
 struct block_builder {
     char tenant[BLOCK_TENANT_MAX + 1];
     struct block_builder_options options;
@@ -105,6 +107,8 @@ struct block_builder {
     struct id_table trace_ids;    /* position in traces + 1 */
     struct held_trace *traces;
     size_t trace_count, trace_cap;
+    struct row **row_chunks;
+    size_t row_chunk_cap;
     struct shape *shapes;
     size_t shape_count, shape_cap;
     struct id_map shape_of[BLOCK_SCOPE_COUNT]; /* order string -> shape */
@@ -128,15 +132,18 @@ struct block_builder {
 
 /* Scratch of trace_summarise: a trace's spans by position. Zero to begin with. */
 struct tree {
-    struct row **rows;
+    struct row *const *rows;
     uint32_t *parent, *first_child, *next_sibling, *twin; /* positions, or UINT32_MAX */
     uint32_t *slots;                                      /* by span id: position + 1 of the first with it */
     uint32_t count, cap, slot_count;
 };
 
 void tree_fini(struct tree *t);
-/* Root and nested set of a trace: fills what the structs say is set at publish. */
-void trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace *trace);
+/* Root and nested set of a trace from its rows: fills what the structs say is set at publish. ROWS_AHEAD more
+ * entries of `rows` are looked at, for the cache: they must be there. */
+#define ROWS_AHEAD 16
+void trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace *trace,
+                     struct row *const *rows);
 
 /* Choose the attribute columns; fills each field's `chosen`. */
 void builder_select(struct block_builder *b, struct schema_plan *ret);

@@ -43,6 +43,33 @@ slice_end(const struct block_builder *b, struct held_trace *const *order, size_t
     return end;
 }
 
+/* Traces into slices, each by id; then all rows by trace, in order of arrival. */
+static void
+sort_rows(struct block_writer *w, struct held_trace **order)
+{
+    struct block_builder *b = w->b;
+    uint32_t *next = mem_new_array(uint32_t, b->trace_count + 1); /* by trace */
+    uint32_t first = 0;
+    qsort(order, b->trace_count, sizeof *order, b->options.order == BLOCK_ORDER_TRACE_ID ? by_id : by_start);
+    for (size_t at = 0, end = 0; at < b->trace_count; at = end) {
+        end = slice_end(b, order, at);
+        qsort(order + at, end - at, sizeof *order, by_id);
+    }
+    for (size_t i = 0; i < b->trace_count; i++) {
+        order[i]->first_row = next[order[i] - b->traces] = first;
+        first += order[i]->rows;
+    }
+    w->sorted = mem_new_array(struct row *, b->row_count + ROWS_AHEAD);
+    for (uint64_t i = 0; i < b->row_count; i++) {
+        struct row *row = &b->row_chunks[i / ROW_CHUNK][i % ROW_CHUNK];
+        w->sorted[next[row->trace]++] = row;
+    }
+    for (size_t i = 0; i < ROWS_AHEAD; i++) {
+        w->sorted[b->row_count + i] = w->sorted[b->row_count - 1];
+    }
+    mem_free(next);
+}
+
 /* --- dictionaries, by sample ---------------------------------------------------------------------------- */
 
 static err
@@ -63,9 +90,10 @@ sample(struct block_writer *w, struct held_trace *const *order)
     size_t stride = (size_t)(b->row_count / SAMPLE_ROWS) + 1, taken = 0;
     err rc = OK;
     for (size_t i = 0; i < b->trace_count && taken < SAMPLE_ROWS * 2; i += stride) {
-        trace_summarise(b, &w->tree, order[i]);
-        for (struct row *row = order[i]->first; row && taken < SAMPLE_ROWS * 2; row = row->next, taken++) {
-            TRY(take_row(w, row, order[i]));
+        struct row **rows = w->sorted + order[i]->first_row;
+        trace_summarise(b, &w->tree, order[i], rows);
+        for (uint32_t k = 0; k < order[i]->rows && taken < SAMPLE_ROWS * 2; k++, taken++) {
+            TRY(take_row(w, rows[k], order[i]));
         }
     }
     if (w->slot_count) {
@@ -244,6 +272,7 @@ writer_fini(struct block_writer *w)
     vectors_fini(&w->v);
     id_map_fini(&w->services);
     mem_free(w->targets);
+    mem_free(w->sorted);
     mem_free(w->slots);
     mem_free(w->rows->number);
     mem_free(w->rows);
@@ -314,12 +343,11 @@ write_traces(struct block_writer *w, struct held_trace **order)
     struct block_builder *b = w->b;
     err rc = OK;
     for (size_t at = 0; at < b->trace_count;) {
-        size_t end = slice_end(b, order, at);
-        qsort(order + at, end - at, sizeof(struct held_trace *), by_id);
-        for (; at < end; at++) {
-            trace_summarise(b, &w->tree, order[at]); /* here, so that its rows are in the cache */
-            for (struct row *row = order[at]->first; row; row = row->next) {
-                TRY(write_row(w, row, order[at]));
+        for (size_t end = slice_end(b, order, at); at < end; at++) {
+            struct row **rows = w->sorted + order[at]->first_row;
+            trace_summarise(b, &w->tree, order[at], rows); /* here, so that its rows are in the cache */
+            for (uint32_t k = 0; k < order[at]->rows; k++) {
+                TRY(write_row(w, rows[k], order[at]));
             }
         }
         TRY(end_group(w));
@@ -358,8 +386,7 @@ builder_write(struct block_builder *b, const struct block_meta *meta, const stru
     for (size_t i = 0; i < b->trace_count; i++) {
         order[i] = &b->traces[i];
     }
-    qsort(order, b->trace_count, sizeof(struct held_trace *),
-          b->options.order == BLOCK_ORDER_TRACE_ID ? by_id : by_start);
+    sort_rows(&w, order);
     TRY(make_targets(&w));
     aim_shapes(&w);
     TRY(sample(&w, order));

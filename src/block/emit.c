@@ -272,7 +272,8 @@ count_services(struct block_writer *w, const struct held_trace *trace, size_t at
     const struct block_builder *b = w->b;
     size_t n = at;
     id_map_clear(&w->services);
-    for (const struct row *row = trace->first; row; row = row->next) {
+    for (uint32_t i = 0; i < trace->rows; i++) {
+        const struct row *row = w->sorted[trace->first_row + i];
         uint32_t service = b->resources[b->scopes[row->scope].resource].service;
         bool is_new = false;
         uint32_t *place = id_map_put(&w->services, service, &is_new);
@@ -296,7 +297,7 @@ emit_services(struct block_writer *w)
     err rc = OK;
     for (size_t i = 0; i < w->slot_count; i++) {
         size_t from = n;
-        if (w->slots[i].row == w->slots[i].trace->first) {
+        if (w->slots[i].row == w->sorted[w->slots[i].trace->first_row]) {
             n = count_services(w, w->slots[i].trace, n);
         }
         vectors_reserve(&w->v, 0, levels + (n - from) + 1);

@@ -18,7 +18,6 @@ tree_reserve(struct tree *t, uint32_t n)
 {
     if (n > t->cap) {
         t->cap = n + n / 2;
-        t->rows = mem_realloc(t->rows, t->cap, sizeof(struct row *));
         t->parent = mem_realloc(t->parent, t->cap, sizeof(uint32_t));
         t->first_child = mem_realloc(t->first_child, t->cap, sizeof(uint32_t));
         t->next_sibling = mem_realloc(t->next_sibling, t->cap, sizeof(uint32_t));
@@ -38,7 +37,6 @@ tree_reserve(struct tree *t, uint32_t n)
 void
 tree_fini(struct tree *t)
 {
-    mem_free(t->rows);
     mem_free(t->parent);
     mem_free(t->first_child);
     mem_free(t->next_sibling);
@@ -172,17 +170,21 @@ number_from(struct tree *t, uint32_t root, int32_t next)
 }
 
 void
-trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace *trace)
+trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace *trace,
+                struct row *const *rows)
 {
     uint32_t mask = 15;
     int32_t next = 1;
     tree_reserve(t, trace->rows);
-    t->count = 0;
-    for (struct row *row = trace->first; row; row = row->next) {
-        __builtin_prefetch(row->next);
-        __builtin_prefetch(row->cells);
+    t->count = trace->rows;
+    t->rows = rows;
+    for (uint32_t i = 0; i < trace->rows; i++) {
+        struct row *row = rows[i];
+        const uint8_t *ahead = (const uint8_t *)rows[i + ROWS_AHEAD]; /* arrived at another time: far away */
+        __builtin_prefetch(ahead);
+        __builtin_prefetch(ahead + 64);
+        __builtin_prefetch(rows[i + ROWS_AHEAD / 2]->cells);
         row->left = row->right = row->parent_left = row->children = 0;
-        t->rows[t->count++] = row;
     }
     while (mask + 1 < t->count * 2 && mask + 1 < t->slot_count) {
         mask = mask * 2 + 1;

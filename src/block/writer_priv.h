@@ -93,7 +93,8 @@ struct block_writer {
     struct fault *f;
     struct target *targets; /* fixed columns, then attribute columns */
     size_t target_count;
-    struct slot *slots; /* the chunk */
+    struct row **sorted; /* all rows in the order they are written, and ROWS_AHEAD copies of the last */
+    struct slot *slots;  /* the chunk */
     size_t slot_count, slot_bytes;
     struct held_event **events; /* of the chunk, and their spans' order */
     struct held_link **links;
