@@ -1,6 +1,7 @@
 #include "target.h"
 
 #include "http1.h"
+#include "result.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -220,60 +221,6 @@ target_remove(struct target *t)
     }
 }
 
-static uint64_t disk_sum;
-
-static int
-disk_add(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)path;
-    (void)where;
-    if (kind == FTW_F) {
-        disk_sum += (uint64_t)st->st_blocks * 512;
-    }
-    return 0;
-}
-
-void
-target_usage(const struct target *t, struct target_usage *ret)
-{
-    *ret = (struct target_usage){0};
-    char path[300], line[1024];
-    if (t->pid > 0) {
-        snprintf(path, sizeof path, "/proc/%d/stat", t->pid);
-        FILE *f = fopen(path, "r");
-        if (f && fgets(line, sizeof line, f)) {
-            unsigned long user = 0, sys = 0;
-            const char *after = strrchr(line, ')');
-            if (after &&
-                // NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
-                sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) == 2) {
-                ret->cpu_s = (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
-            }
-        }
-        if (f) {
-            fclose(f);
-        }
-        snprintf(path, sizeof path, "/proc/%d/status", t->pid);
-        f = fopen(path, "r");
-        while (f && fgets(line, sizeof line, f)) {
-            if (strncmp(line, "VmRSS:", 6) == 0) {
-                ret->rss_bytes = strtoull(line + 6, NULL, 10) * 1024;
-            } else if (strncmp(line, "VmHWM:", 6) == 0) {
-                ret->peak_bytes = strtoull(line + 6, NULL, 10) * 1024;
-            }
-        }
-        if (f) {
-            fclose(f);
-        }
-    }
-    if (t->started_here) {
-        snprintf(path, sizeof path, "%s/data", t->dir);
-        disk_sum = 0;
-        nftw(path, disk_add, 16, FTW_PHYS);
-        ret->disk_bytes = disk_sum;
-    }
-}
-
 int
 tcp_connect(const char *host, uint16_t port)
 {
@@ -295,13 +242,13 @@ tcp_connect(const char *host, uint16_t port)
 static int
 http_try(struct target *t, const char *path, const char *accept, struct blob *body)
 {
-    char request[512];
-    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s:%u\r\nAccept: %s\r\n\r\n", path,
-                     t->host, t->http_port, accept ? accept : "*/*");
+    body->n = 0;
+    blob_printf(body, "GET %s HTTP/1.1\r\nHost: %s:%u\r\nAccept: %s\r\n\r\n", path, t->host, t->http_port,
+                accept ? accept : "*/*");
     if (t->http_fd < 0) {
         t->http_fd = tcp_connect(t->host, t->http_port);
     }
-    if (t->http_fd < 0 || send(t->http_fd, request, (size_t)n, MSG_NOSIGNAL) != n) {
+    if (t->http_fd < 0 || send(t->http_fd, body->p, body->n, MSG_NOSIGNAL) != (ssize_t)body->n) {
         return -1;
     }
     body->n = 0;

@@ -1,0 +1,74 @@
+// The benchmark programs measure what they say on a small corpus, and fail when an answer is wrong.
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, existsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import { binary } from './lib/server.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const programs = process.env.VIVACE_BENCH_DIR ?? resolve(here, '../../build/release');
+const dir = mkdtempSync(join(tmpdir(), 'vivace-e2e-bench-'));
+test.after(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Run bench_<name> on a server of its own; {status, stderr, result}. */
+async function bench(name, ...options) {
+  const file = join(dir, `${name}-${options.length}-${Date.now()}.json`);
+  const args = ['--server', binary, '--result', file, ...options.map(String)];
+  const done = await promisify(execFile)(join(programs, `bench_${name}`), args, { env: { ...process.env, TMPDIR: dir } }).then(
+    ({ stderr }) => ({ status: 0, stderr }),
+    (e) => ({ status: e.code, stderr: e.stderr }),
+  );
+  return { ...done, result: existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined };
+}
+
+const small = ['--spans', 20_000, '--quiet', 0];
+
+function positive(result, ...keys) {
+  for (const key of keys) assert.ok(result[key] > 0, `${key} is ${result[key]}`);
+}
+
+test('bench ingest tells throughput, cost to settled and to zstd, and reads its sample back', async () => {
+  const { status, stderr, result } = await bench('ingest', ...small, '--idle', 0.2, '--sample', 20);
+  assert.equal(status, 0, stderr);
+  assert.equal(result.verdict, 'good');
+  assert.equal(result.acknowledged_spans, result.corpus_spans);
+  positive(result, 'spans_per_second', 'latency_p99_ms', 'zstd1_cpu_s_per_million_spans', 'settled_peak_rss_mib', 'idle_rss_mib');
+  positive(result, 'settled_disk_bytes_per_span', 'settled_disk_ratio_to_zstd1', 'verified_spans', 'binary_mb', 'ready_ms');
+  assert.ok('settled_cpu_s_per_million_spans' in result);
+  assert.equal(result.verify_missing_spans + result.verify_invented_spans + result.verify_doubled_spans, 0);
+});
+
+test('bench search asks every shape, on data it left before as well', async () => {
+  const data = join(dir, 'reused');
+  const load = await bench('search', ...small, '--dir', data, '--load-only');
+  assert.equal(load.status, 0, load.stderr);
+  const { status, stderr, result } = await bench('search', '--quiet', 0, '--dir', data, '--reuse', '--runs', 2);
+  assert.equal(status, 0, stderr);
+  assert.equal(result.verdict, 'good');
+  assert.ok(result.search_shapes >= 30 && result.tags_shapes >= 6);
+  positive(result, 'search_median_ms', 'search_slowest_ms', 'search_peak_rss_mib', 'tags_median_ms');
+  assert.ok(result[`${result.search_slowest_shape}_p50_ms`] === result.search_slowest_ms);
+  assert.equal(result.attr_eq_results, 20);
+  assert.equal(result.attr_eq_miss_results, 0);
+  assert.equal(result.id_hit_results, 1);
+
+  // The same data held against another corpus: ids that must be there are not.
+  const note = join(data, 'corpus.json');
+  writeFileSync(note, JSON.stringify({ ...JSON.parse(readFileSync(note, 'utf8')), seed: 2 }));
+  const other = await bench('search', '--quiet', 0, '--dir', data, '--reuse', '--runs', 1);
+  assert.equal(other.status, 1);
+  assert.equal(other.result.verdict, 'bad');
+  assert.match(other.stderr, /FAULT id_hit/);
+});
+
+test('bench byid finds every trace, cold and warm, and sees spans at once', async () => {
+  const { status, stderr, result } = await bench('byid', ...small, '--requests', 20, '--rounds', 1, '--cold', 5);
+  assert.equal(status, 0, stderr);
+  assert.equal(result.verdict, 'good');
+  positive(result, 'cold_first_p50_ms', 'cold_p50_ms', 'warm_json_p50_ms', 'warm_protobuf_p50_ms', 'missing_p50_ms');
+  positive(result, 'visible_by_id_p50_ms', 'visible_by_search_p50_ms', 'restart_ready_p50_ms');
+});
