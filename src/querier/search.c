@@ -177,6 +177,7 @@ assemble(struct search *s, const trace_id *id, bool gathered, struct fault *f)
                                .tenant_count = s->q.tenant_count,
                                .id = *id,
                                .keep_shared_ids = true,
+                               .by_start = true,
                                .cancelled = s->q.guard.cancelled};
     span_batch_reset(&s->trace);
     err rc = gathered ? gather_take(&s->gather, &s->trace) : OK;
@@ -189,6 +190,7 @@ assemble(struct search *s, const trace_id *id, bool gathered, struct fault *f)
                     LOG_UINT("spans", s->trace.span_count));
     }
     if ((rc == ERR_LIMIT || rc == ERR_NOT_FOUND) && s->trace.span_count) {
+        trace_sort(&s->trace);
         trace_drop_duplicates(&s->trace);
         rc = OK;
     }

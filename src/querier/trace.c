@@ -3,6 +3,7 @@
 #include "vivace/base/table.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #define KIND_SERVER 2
 #define KIND_CLIENT 3
@@ -11,6 +12,42 @@ struct id_and_kind {
     span_id id;
     int64_t kind;
 };
+
+static int
+order_of(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int
+by_start(const void *left, const void *right)
+{
+    const struct span *a = left;
+    const struct span *b = right;
+    int order = order_of(a->start_ns, b->start_ns);
+    order = order ? order : memcmp(a->id.b, b->id.b, SPAN_ID_BYTES);
+    order = order ? order : order_of((uint32_t)a->kind, (uint32_t)b->kind);
+    if (order) {
+        return order;
+    }
+    order = order_of(a->end_ns, b->end_ns);
+    order = order ? order : memcmp(a->parent.b, b->parent.b, SPAN_ID_BYTES);
+    order = order ? order : slice_cmp(a->name, b->name);
+    order = order ? order : order_of((uint32_t)a->status_code, (uint32_t)b->status_code);
+    return order ? order : order_of(a->attrs.n, b->attrs.n);
+}
+
+void
+trace_sort(struct span_batch *b)
+{
+    size_t i = 1;
+    while (i < b->span_count && by_start(&b->spans[i - 1], &b->spans[i]) <= 0) {
+        i++;
+    }
+    if (i < b->span_count) {
+        qsort(b->spans, b->span_count, sizeof *b->spans, by_start);
+    }
+}
 
 void
 trace_drop_duplicates(struct span_batch *b)
@@ -128,6 +165,9 @@ trace_find(struct trace_query *q, struct span_batch *out, struct fault *f)
     }
     if (!found || out->span_count == 0) {
         return ERR_NOT_FOUND;
+    }
+    if (q->by_start) {
+        trace_sort(out);
     }
     trace_drop_duplicates(out);
     if (!q->keep_shared_ids) {

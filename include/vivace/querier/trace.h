@@ -26,6 +26,7 @@ struct trace_query {
     uint64_t max_bytes; /* sum of the spans' OTLP sizes; 0 = no bound */
     const _Atomic bool *cancelled;
     bool keep_shared_ids; /* leave Zipkin's shared span ids as they were sent */
+    bool by_start;        /* spans in order of trace_sort, not of arrival */
     /* out */
     uint64_t inspected_bytes;
     bool truncated; /* max_bytes was reached: `out` holds the first spans */
@@ -34,6 +35,11 @@ struct trace_query {
 /* ERR_NOT_FOUND, ERR_LIMIT (out's arena bound), ERR_CANCELLED, or a source's failure. */
 CHECKED err trace_find(struct trace_query *q, struct span_batch *out, struct fault *f);
 
+/* By start, then id, kind, and what else tells two spans apart: an order that does not depend on how they
+ * arrived, so that all that stands on it (nested sets, the last root, which of two unlike spans with one id
+ * is kept, which spans are shown) does not either. O(n) when it is so already. Spans of one scope need not
+ * stand together any more. */
+void trace_sort(struct span_batch *b);
 /* Keep the first of spans with the same id and kind; the order stays. */
 void trace_drop_duplicates(struct span_batch *b);
 /* A SERVER span that shares its id with a CLIENT span (Zipkin) gets the smallest free number as id and the
