@@ -1,0 +1,223 @@
+/* Resources and scopes of rows: each that is different is decoded once, and kept for the row groups to come.
+ */
+#include "columns_priv.h"
+
+#include "vivace/base/mem.h"
+#include "vivace/codec/otlp.h"
+#include "vivace/codec/wire.h"
+
+#define CONTEXT_BYTES_MAX ((size_t)32 << 20) /* kept from row group to row group */
+
+struct context_list {
+    bool scopes;
+    struct span_batch batch; /* one resource (or scope) each, in the order they were seen */
+    struct str_table known;  /* message -> its place in `places` */
+    const uint32_t *of_row;  /* NULL: not looked at in this row group */
+    uint32_t count;
+};
+
+struct context_list *
+context_list_create(bool scopes)
+{
+    struct context_list *l = mem_new(struct context_list);
+    l->scopes = scopes;
+    span_batch_init(&l->batch, GROUP_BYTES_MAX);
+    str_table_init(&l->known);
+    return l;
+}
+
+static void
+forget(struct context_list *l)
+{
+    str_table_fini(&l->known);
+    str_table_init(&l->known);
+    span_batch_reset(&l->batch);
+    l->count = 0;
+}
+
+void
+context_list_destroy(struct context_list *l)
+{
+    str_table_fini(&l->known);
+    span_batch_fini(&l->batch);
+    mem_free(l);
+}
+
+void
+context_list_open(struct context_list *l)
+{
+    l->of_row = NULL;
+    if (l->batch.arena.bytes > CONTEXT_BYTES_MAX) {
+        forget(l);
+    }
+}
+
+size_t
+context_list_bytes(const struct context_list *l)
+{
+    return 2 * l->batch.arena.bytes; /* the table's keys are the same bytes again */
+}
+
+static size_t
+field_bytes(size_t n)
+{
+    return 1 + wire_varint_size(n) + n;
+}
+
+/* Decode a message: the request it came from without its spans. */
+static err
+decode(struct group_scan *s, struct context_list *l, slice message, struct fault *f)
+{
+    const size_t spans = l->batch.span_count;
+    const size_t inner = l->scopes ? field_bytes(message.n) : message.n + field_bytes(0);
+    struct fault why = {0};
+    struct buf body;
+    buf_init(&body, field_bytes(inner));
+    wire_put_header(&body, 1, inner);
+    if (!l->scopes) {
+        buf_append_slice(&body, message);
+    }
+    wire_put_bytes(&body, 2, l->scopes ? message : SL_EMPTY);
+    slice mine = arena_copy(&l->batch.arena, buf_slice(&body));
+    buf_fini(&body);
+    if (mine.p == NULL) {
+        return scan_no_memory(f);
+    }
+    err rc = otlp_decode(mine, &l->batch, &why);
+    if (rc == ERR_LIMIT) {
+        return scan_no_memory(f);
+    }
+    if (rc != OK || l->batch.span_count != spans || l->batch.resource_count != l->count + 1 ||
+        l->batch.scope_count != l->count + 1) {
+        return scan_corrupt(s, "resource_raw or scope_raw holds something else", f);
+    }
+    l->count++;
+    return OK;
+}
+
+/* The place of a message + 1, kept in the table as a pointer into an array that nobody reads. */
+static err
+place_of(struct group_scan *s, struct context_list *l, slice message, struct fault *f, uint32_t *ret)
+{
+    uintptr_t at = (uintptr_t)str_table_get(&l->known, message);
+    err rc = OK;
+    if (at == 0) {
+        TRY(decode(s, l, message, f));
+        at = l->count;
+        (void)str_table_put(&l->known, message, (void *)at); // NOLINT(performance-no-int-to-ptr): a number
+    }
+    *ret = (uint32_t)(at - 1);
+out:
+    return rc;
+}
+
+/* Which context each row has. */
+static err
+look(struct group_scan *s, struct context_list *l, struct fault *f)
+{
+    const struct raw_column *raw = NULL;
+    err rc = OK;
+    if (l->of_row) {
+        return OK;
+    }
+    TRY(raw_fixed(s, l->scopes ? BLOCK_SCOPE_RAW : BLOCK_RESOURCE_RAW, f, &raw));
+    uint32_t *of_value = scan_alloc(s, raw->values.count + 1, sizeof *of_value);
+    uint32_t *of_row = scan_alloc(s, s->rows + 1, sizeof *of_row);
+    if (!of_value || !of_row) {
+        return scan_no_memory(f);
+    }
+    if (raw->value_count != s->rows) {
+        return scan_corrupt(s, "columns have different numbers of rows", f);
+    }
+    for (size_t i = 0; i < raw->values.count; i++) {
+        const slice message = raw->values.bytes[i];
+        if (i && slice_eq(message, raw->values.bytes[i - 1])) {
+            of_value[i] = of_value[i - 1];
+        } else {
+            TRY(place_of(s, l, message, f, &of_value[i]));
+        }
+        TRY(scan_tick(s, f));
+    }
+    for (size_t i = 0; i < s->rows; i++) {
+        of_row[i] = of_value[raw->codes ? raw->codes[i] : i];
+    }
+    l->of_row = of_row;
+    rc = scan_account(s, f);
+out:
+    return rc;
+}
+
+/* A vector with an entry for each context; rows of those whose entry is not `there` have none. */
+static err
+spread(struct group_scan *s, const struct context_list *l, const struct tql_static *dict, const bool *there,
+       struct fault *f, struct slot_vector *ret)
+{
+    uint32_t *codes = scan_alloc(s, s->rows + 1, sizeof *codes);
+    if (codes == NULL) {
+        return scan_no_memory(f);
+    }
+    for (size_t i = 0; i < s->rows; i++) {
+        codes[i] = there[l->of_row[i]] ? l->of_row[i] + 1 : 0;
+    }
+    *ret = (struct slot_vector){
+        .form = VECTOR_CODED, .count = s->rows, .codes = codes, .dict = dict, .dict_count = l->count + 1};
+    return OK;
+}
+
+err
+context_attr(struct group_scan *s, struct context_list *l, slice key, struct fault *f,
+             struct slot_vector *ret)
+{
+    struct value_source values = {.batch = &l->batch, .arena = &s->priv->arena};
+    err rc = OK;
+    TRY(look(s, l, f));
+    struct tql_static *dict = scan_alloc(s, l->count + (size_t)1, sizeof *dict);
+    bool *there = scan_alloc(s, l->count + (size_t)1, sizeof *there);
+    if (!dict || !there) {
+        return scan_no_memory(f);
+    }
+    dict[0] = TQL_STATIC_NIL;
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct run run = l->scopes ? l->batch.scopes[i].attrs : l->batch.resources[i].attrs;
+        const struct attr *a = attrs_find(&l->batch, run, key);
+        there[i] = a != NULL;
+        dict[i + 1] = TQL_STATIC_NIL;
+        if (a) {
+            value_of_attr(&values, a, &dict[i + 1]);
+        }
+    }
+    if (values.failed) {
+        return scan_no_memory(f);
+    }
+    rc = spread(s, l, dict, there, f, ret);
+out:
+    return rc;
+}
+
+err
+context_text(struct group_scan *s, struct context_list *l, enum context_text what, struct fault *f,
+             struct slot_vector *ret)
+{
+    err rc = OK;
+    TRY(look(s, l, f));
+    struct tql_static *dict = scan_alloc(s, l->count + (size_t)1, sizeof *dict);
+    bool *there = scan_alloc(s, l->count + (size_t)1, sizeof *there);
+    if (!dict || !there) {
+        return scan_no_memory(f);
+    }
+    dict[0] = TQL_STATIC_NIL;
+    for (uint32_t i = 0; i < l->count; i++) {
+        slice text = SL_EMPTY;
+        if (what == CONTEXT_SERVICE) {
+            const struct attr *a = attrs_find(&l->batch, l->batch.resources[i].attrs, SL("service.name"));
+            text = a && a->kind == VALUE_STRING ? attr_bytes(a) : SL_EMPTY;
+        } else {
+            text = what == CONTEXT_SCOPE_NAME ? l->batch.scopes[i].name : l->batch.scopes[i].version;
+        }
+        there[i] = true;
+        dict[i + 1] = tql_static_string(text);
+    }
+    rc = spread(s, l, dict, there, f, ret);
+out:
+    return rc;
+}

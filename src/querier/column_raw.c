@@ -1,0 +1,333 @@
+/* Leaf columns of a row group as arrays: pages one after the other, dictionary codes where all pages have
+ * them. */
+#include "columns_priv.h"
+
+static size_t
+width_of(const struct parquet_node *node)
+{
+    return node->field.type == PARQUET_BYTE_ARRAY ? sizeof(slice)
+           : node->field.type == PARQUET_BOOLEAN  ? 1
+                                                  : parquet_value_bytes(node);
+}
+
+/* Values that outlive the page. */
+static err
+keep_values(struct group_scan *s, const struct parquet_node *node, const struct parquet_values *v, void *to,
+            struct fault *f)
+{
+    size_t bytes = 0;
+    if (node->field.type != PARQUET_BYTE_ARRAY) {
+        if (v->count) {
+            memcpy(to, v->raw, v->count * width_of(node));
+        }
+        return OK;
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        bytes += v->bytes[i].n;
+    }
+    uint8_t *p = scan_alloc(s, bytes + 1, 1);
+    if (p == NULL) {
+        return scan_no_memory(f);
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        slice x = v->bytes[i];
+        ((slice *)to)[i] = slice_of(p, x.n);
+        if (x.n) {
+            memcpy(p, x.p, x.n);
+        }
+        p += x.n;
+    }
+    return OK;
+}
+
+struct load {
+    struct group_scan *s;
+    const struct parquet_node *node;
+    struct raw_column *out;
+    uint8_t *def, *rep, *values;
+    uint32_t *codes;
+    size_t level_cap, rep_cap, value_cap, width;
+    bool mixed; /* codes and values: all as values then */
+};
+
+/* Room for a page. */
+static err
+make_room(struct load *l, const struct parquet_vector *v, struct fault *f)
+{
+    struct arena *a = &l->s->priv->arena;
+    const size_t levels = l->out->level_count + v->page.level_count;
+    const size_t values = l->out->value_count + v->values.count;
+    if (values > UINT32_MAX - 1 || levels > UINT32_MAX - 1) {
+        return scan_no_memory(f);
+    }
+    if (l->node->max_def) {
+        l->def = arena_grow(a, l->def, l->out->level_count, &l->level_cap, levels + 1, 1);
+    }
+    if (l->node->max_rep) {
+        l->rep = arena_grow(a, l->rep, l->out->level_count, &l->rep_cap, levels + 1, 1);
+    }
+    bool refused = (l->node->max_def && !l->def) || (l->node->max_rep && !l->rep);
+    if (v->values.count && v->codes) {
+        l->codes = arena_grow(a, l->codes, l->out->value_count, &l->value_cap, values, sizeof *l->codes);
+        refused = refused || l->codes == NULL;
+    } else if (v->values.count) {
+        l->values = arena_grow(a, l->values, l->out->value_count, &l->value_cap, values, l->width);
+        refused = refused || l->values == NULL;
+    }
+    return refused ? scan_no_memory(f) : OK;
+}
+
+static void
+add_levels(struct load *l, const struct parquet_vector *v)
+{
+    const size_t n = v->page.level_count;
+    if (l->node->max_def) {
+        if (v->def) {
+            memcpy(l->def + l->out->level_count, v->def, n);
+            l->out->def = l->def; /* some entry is not there */
+        } else {
+            memset(l->def + l->out->level_count, l->node->max_def, n);
+        }
+    }
+    if (l->node->max_rep) {
+        if (v->rep) {
+            memcpy(l->rep + l->out->level_count, v->rep, n);
+        } else {
+            memset(l->rep + l->out->level_count, 0, n);
+        }
+        l->out->rep = l->rep;
+    }
+    if (l->out->def) {
+        l->out->def = l->def; /* it may have moved */
+    }
+    l->out->level_count += n;
+}
+
+static err
+add_page(struct load *l, const struct parquet_vector *v, struct fault *f)
+{
+    err rc = OK;
+    if (v->values.count && ((v->codes && l->values) || (!v->codes && l->codes))) {
+        l->mixed = true;
+        return OK;
+    }
+    TRY(make_room(l, v, f));
+    if (v->values.count == 0) {
+        /* a page of nulls has neither codes nor values */
+    } else if (v->codes) {
+        memcpy(l->codes + l->out->value_count, v->codes, v->values.count * sizeof *l->codes);
+    } else {
+        TRY(keep_values(l->s, l->node, &v->values, l->values + l->out->value_count * l->width, f));
+    }
+    add_levels(l, v);
+    l->out->value_count += v->values.count;
+out:
+    return rc;
+}
+
+static err
+read_pages(struct load *l, enum parquet_decode how, struct fault *f)
+{
+    struct parquet_column *c = l->s->priv->column;
+    struct parquet_page page;
+    struct parquet_vector v;
+    uint64_t rows = 0;
+    err rc = OK;
+    *l->out = (struct raw_column){
+        .max_def = l->node->max_def, .max_rep = l->node->max_rep, .type = l->node->field.type};
+    while ((rc = parquet_column_next(c, f, &page)) == OK && !l->mixed) {
+        if (page.first_row != rows) {
+            return scan_corrupt(l->s, "pages do not follow each other", f);
+        }
+        TRY(parquet_column_decode(c, how, f, &v));
+        if (v.rep && page.level_count && v.rep[0] > 0) {
+            return scan_corrupt(l->s, "a page begins within a row", f);
+        }
+        TRY(add_page(l, &v, f));
+        rows += page.row_count;
+        TRY(query_guard_check(l->s->priv->guard, f));
+    }
+    if (rc == ERR_NOT_FOUND) {
+        rc = OK;
+    }
+    if (rc == OK && !l->mixed && rows != l->s->rows) {
+        rc = scan_corrupt(l->s, "a column ends before its row group", f);
+    }
+out:
+    return rc;
+}
+
+static err
+keep_dictionary(struct load *l, struct fault *f)
+{
+    struct parquet_values d;
+    err rc = OK;
+    TRY(parquet_column_dictionary(l->s->priv->column, f, &d));
+    void *to = scan_alloc(l->s, d.count + 1, l->width);
+    if (to == NULL) {
+        return scan_no_memory(f);
+    }
+    TRY(keep_values(l->s, l->node, &d, to, f));
+    l->out->values = (struct parquet_values){.count = d.count, .raw = to};
+    l->out->codes = l->codes;
+out:
+    return rc;
+}
+
+err
+raw_load(struct group_scan *s, int32_t leaf, struct fault *f, struct raw_column *ret)
+{
+    const struct parquet_node *node = parquet_schema_column(s->priv->file.meta->schema, (size_t)leaf);
+    struct load l = {.s = s, .node = node, .out = ret, .width = width_of(node)};
+    err rc = OK;
+    TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
+    TRY(read_pages(&l, PARQUET_DECODE_CODES, f));
+    if (l.mixed) {
+        l = (struct load){.s = s, .node = node, .out = ret, .width = l.width};
+        TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
+        TRY(read_pages(&l, PARQUET_DECODE_VALUES, f));
+    }
+    if (l.codes) {
+        TRY(keep_dictionary(&l, f));
+    } else {
+        ret->values =
+            (struct parquet_values){.count = ret->value_count, .raw = l.values ? l.values : (const void *)""};
+    }
+    ret->loaded = true;
+    rc = scan_account(s, f);
+out:
+    return rc;
+}
+
+err
+raw_fixed(struct group_scan *s, enum block_column c, struct fault *f, const struct raw_column **ret)
+{
+    struct raw_column *raw = &s->priv->raw[c];
+    err rc = OK;
+    if (s->priv->schema->column[c] < 0) {
+        return scan_corrupt(s, "a list of attributes is missing", f);
+    }
+    if (!raw->loaded) {
+        rc = raw_load(s, s->priv->schema->column[c], f, raw);
+    }
+    *ret = raw;
+    return rc;
+}
+
+bool
+raw_is_empty(const struct group_scan *s, int32_t leaf)
+{
+    const struct parquet_chunk *c = parquet_meta_chunk(s->priv->file.meta, s->row_group, (size_t)leaf);
+    return c->has_null_count && c->null_count == c->value_count;
+}
+
+err
+raw_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, bool *ret)
+{
+    const struct parquet_chunk *chunk = parquet_meta_chunk(s->priv->file.meta, s->row_group, (size_t)leaf);
+    const unsigned coded = 1U << PARQUET_PLAIN | 1U << PARQUET_RLE | 1U << PARQUET_RLE_DICTIONARY |
+                           1U << PARQUET_PLAIN_DICTIONARY;
+    struct parquet_values d;
+    err rc = OK;
+    *ret = !raw_is_empty(s, leaf);
+    if (!*ret || !chunk->has_dictionary || (chunk->encodings & ~coded)) {
+        return OK;
+    }
+    TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
+    rc = parquet_column_dictionary(s->priv->column, f, &d);
+    if (rc != OK) {
+        return rc == ERR_NOT_FOUND ? OK : rc;
+    }
+    *ret = false;
+    for (size_t i = 0; i < d.count && !*ret; i++) {
+        *ret = slice_eq(d.bytes[i], value);
+    }
+out:
+    return rc;
+}
+
+/* --- owners ----------------------------------------------------------------------------------------------
+ */
+
+err
+raw_values_of(struct group_scan *s, const struct raw_column *raw, uint8_t present, size_t owners,
+              struct fault *f, const uint32_t **ret)
+{
+    uint32_t *of = scan_alloc(s, owners + 1, sizeof *of);
+    uint32_t value = 0;
+    size_t n = 0;
+    if (of == NULL) {
+        return scan_no_memory(f);
+    }
+    for (size_t i = 0; i < raw->level_count; i++) {
+        uint8_t def = raw->def ? raw->def[i] : raw->max_def;
+        uint32_t mine = def == raw->max_def ? value++ : UINT32_MAX;
+        if (def >= present) {
+            if (n == owners) {
+                return scan_corrupt(s, "columns have different numbers of values", f);
+            }
+            of[n++] = mine;
+        }
+    }
+    if (n != owners || value != raw->value_count) {
+        return scan_corrupt(s, "columns have different numbers of values", f);
+    }
+    *ret = of;
+    return OK;
+}
+
+err
+raw_parts(struct group_scan *s, const struct raw_column *raw, struct fault *f, struct group_parts *ret)
+{
+    uint32_t *first = scan_alloc(s, s->rows + 1, sizeof *first);
+    uint32_t count = 0;
+    size_t row = 0;
+    if (first == NULL) {
+        return scan_no_memory(f);
+    }
+    for (size_t i = 0; i < raw->level_count; i++) {
+        if (raw->rep == NULL || raw->rep[i] == 0) {
+            if (row == s->rows) {
+                return scan_corrupt(s, "a list has too many rows", f);
+            }
+            first[row++] = count;
+        }
+        count += raw->def == NULL || raw->def[i] >= 1;
+    }
+    if (row != s->rows) {
+        return scan_corrupt(s, "a list has too few rows", f);
+    }
+    first[row] = count;
+    *ret = (struct group_parts){first, count};
+    return OK;
+}
+
+err
+raw_items(struct group_scan *s, const struct raw_column *key, enum owner owner, size_t owners,
+          struct fault *f, const uint32_t **ret, size_t *ret_count)
+{
+    const uint8_t at = owner_def(owner); /* also the repetition level of an owner behind the first of a row */
+    uint32_t *of = scan_alloc(s, key->level_count + 1, sizeof *of);
+    size_t n = 0;
+    size_t seen = 0; /* owners */
+    if (of == NULL) {
+        return scan_no_memory(f);
+    }
+    for (size_t i = 0; i < key->level_count; i++) {
+        uint8_t def = key->def ? key->def[i] : key->max_def;
+        uint8_t rep = key->rep ? key->rep[i] : 0;
+        seen += rep <= at && def >= at;
+        if (def > at) {
+            if (seen == 0) {
+                return scan_corrupt(s, "an attribute belongs to nothing", f);
+            }
+            of[n++] = (uint32_t)(seen - 1);
+        }
+    }
+    if (seen != owners) {
+        return scan_corrupt(s, "columns have different numbers of values", f);
+    }
+    *ret = of;
+    *ret_count = n;
+    return OK;
+}
