@@ -132,7 +132,7 @@ struct block_builder {
 
 /* Scratch of trace_summarise: a trace's spans by position. Zero to begin with. */
 struct tree {
-    struct row *const *rows;
+    struct row **rows; /* by start, then id */
     uint32_t *parent, *first_child, *next_sibling, *twin; /* positions, or UINT32_MAX */
     uint32_t *slots;                                      /* by span id: position + 1 of the first with it */
     uint32_t count, cap, slot_count;

@@ -1,13 +1,16 @@
 /* What is known of a trace as a whole: its root, and each span's interval in the tree (nested set).
  *
- * One counter runs depth first over the roots in order of arrival; a span's left and right bounds hold those
- * of its descendants. A span that no root reaches has 0, 0, 0, and so has every span of a trace in which an
- * id occurs more than twice. Source: traceql.md section 3.
+ * Spans count in order of their start, then id, as a search judges them (querier/trace.h). One counter runs
+ * depth first over the roots; a span's left and right bounds hold those of its descendants. A span that no
+ * root reaches has 0, 0, 0, and so has every span of a trace in which an id occurs more than twice. Source:
+ * traceql.md section 3.
  */
 #include "builder_priv.h"
 
 #include "vivace/base/mem.h"
 #include "vivace/base/rng.h"
+
+#include <stdlib.h>
 
 #define NOBODY      UINT32_MAX
 #define KIND_SERVER 2
@@ -18,6 +21,7 @@ tree_reserve(struct tree *t, uint32_t n)
 {
     if (n > t->cap) {
         t->cap = n + n / 2;
+        t->rows = mem_realloc(t->rows, t->cap, sizeof(struct row *));
         t->parent = mem_realloc(t->parent, t->cap, sizeof(uint32_t));
         t->first_child = mem_realloc(t->first_child, t->cap, sizeof(uint32_t));
         t->next_sibling = mem_realloc(t->next_sibling, t->cap, sizeof(uint32_t));
@@ -37,6 +41,7 @@ tree_reserve(struct tree *t, uint32_t n)
 void
 tree_fini(struct tree *t)
 {
+    mem_free(t->rows);
     mem_free(t->parent);
     mem_free(t->first_child);
     mem_free(t->next_sibling);
@@ -169,6 +174,36 @@ number_from(struct tree *t, uint32_t root, int32_t next)
     }
 }
 
+static int
+by_start(const void *left, const void *right)
+{
+    const struct row *a = *(struct row *const *)left;
+    const struct row *b = *(struct row *const *)right;
+    if (a->start_ns != b->start_ns) {
+        return a->start_ns < b->start_ns ? -1 : 1;
+    }
+    return memcmp(a->id.b, b->id.b, SPAN_ID_BYTES);
+}
+
+/* Most traces are short, and nearly in order. */
+static void
+sort_rows(struct tree *t)
+{
+    if (t->count > 64) {
+        qsort(t->rows, t->count, sizeof(struct row *), by_start);
+        return;
+    }
+    for (uint32_t i = 1; i < t->count; i++) {
+        struct row *row = t->rows[i];
+        uint32_t at = i;
+        while (at > 0 && by_start(&t->rows[at - 1], &row) > 0) {
+            t->rows[at] = t->rows[at - 1];
+            at--;
+        }
+        t->rows[at] = row;
+    }
+}
+
 void
 trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace *trace,
                 struct row *const *rows)
@@ -177,7 +212,6 @@ trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace
     int32_t next = 1;
     tree_reserve(t, trace->rows);
     t->count = trace->rows;
-    t->rows = rows;
     for (uint32_t i = 0; i < trace->rows; i++) {
         struct row *row = rows[i];
         const uint8_t *ahead = (const uint8_t *)rows[i + ROWS_AHEAD]; /* arrived at another time: far away */
@@ -185,7 +219,9 @@ trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace
         __builtin_prefetch(ahead + 64);
         __builtin_prefetch(rows[i + ROWS_AHEAD / 2]->cells);
         row->left = row->right = row->parent_left = row->children = 0;
+        t->rows[i] = row;
     }
+    sort_rows(t);
     while (mask + 1 < t->count * 2 && mask + 1 < t->slot_count) {
         mask = mask * 2 + 1;
     }

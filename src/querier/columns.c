@@ -526,7 +526,7 @@ intrinsic_vector(struct group_scan *s, uint8_t intrinsic, struct fault *f, struc
     }
 }
 
-/* resource.service.name always exists: it is empty where nobody sent it. */
+/* resource.service.name always exists: it is empty where nobody sent a value that can be looked at. */
 static err
 fill_service(struct group_scan *s, struct fault *f, struct slot_vector *v)
 {
@@ -538,7 +538,7 @@ fill_service(struct group_scan *s, struct fault *f, struct slot_vector *v)
     memcpy(dict, v->dict, v->dict_count * sizeof *dict);
     dict[v->dict_count] = tql_static_string(SL_EMPTY);
     for (size_t i = 0; i < v->count; i++) {
-        codes[i] = v->codes[i] ? v->codes[i] : v->dict_count;
+        codes[i] = v->dict[v->codes[i]].type != TQL_NIL ? v->codes[i] : v->dict_count;
     }
     v->dict = dict;
     v->dict_count++;

@@ -7,8 +7,7 @@
 err
 eval_no_memory(const struct eval *e, struct fault *f)
 {
-    return FAULT(f, ERR_LIMIT, "a trace of %zu spans needs more memory than a query has",
-                 e->batch ? e->batch->span_count : 0);
+    return FAULT(f, ERR_LIMIT, "a trace of %zu spans needs more memory than a query has", e->rows);
 }
 
 err
@@ -125,7 +124,9 @@ static void
 fill_cell(struct eval *e, size_t row, uint32_t slot)
 {
     struct tql_static *cell = &row_cells(e, row)[slot];
-    if (cell->type == CELL_UNREAD) {
+    if (cell->type == CELL_UNREAD && e->priv->from) {
+        e->priv->from->value(e->priv->from, slot, row, cell);
+    } else if (cell->type == CELL_UNREAD) {
         value_of_span(&e->priv->values, &e->plan->compiler.slots.slots[slot], row, cell);
     }
 }
@@ -137,12 +138,30 @@ struct parts {
     uint32_t event, link; /* of the pair to come */
 };
 
+static struct run
+parts_run(const struct eval *e, bool links, size_t row)
+{
+    if (e->priv->from) {
+        return e->priv->from->parts(e->priv->from, links, row);
+    }
+    return links ? e->batch->spans[row].links : e->batch->spans[row].events;
+}
+
+static void
+part_read(struct eval *e, size_t row, uint32_t slot, struct value_at at, struct tql_static *ret)
+{
+    if (e->priv->from) {
+        e->priv->from->part(e->priv->from, slot, at, ret);
+    } else {
+        value_of_part(&e->priv->values, &e->plan->compiler.slots.slots[slot], row, at, ret);
+    }
+}
+
 static struct parts
 parts_of(const struct eval *e, size_t row, bool events, bool links)
 {
-    const struct span *s = &e->batch->spans[row];
-    return (struct parts){.events = events ? s->events : (struct run){0, 0},
-                          .links = links ? s->links : (struct run){0, 0}};
+    return (struct parts){.events = events ? parts_run(e, false, row) : (struct run){0, 0},
+                          .links = links ? parts_run(e, true, row) : (struct run){0, 0}};
 }
 
 static bool
@@ -169,7 +188,7 @@ fill_line(struct eval *e, const struct slot_use *use, size_t row, struct value_a
     for (uint32_t i = 0; i < use->count; i++) {
         uint32_t slot = use->slots[i];
         if (slot_is_part(&slots[slot])) {
-            value_of_part(&e->priv->values, &slots[slot], row, at, &e->priv->line[slot]);
+            part_read(e, row, slot, at, &e->priv->line[slot]);
         } else {
             e->priv->line[slot] = row_cells(e, row)[slot];
         }
@@ -216,12 +235,11 @@ static bool
 part_value(struct eval *e, size_t row, uint32_t slot, uint32_t at, struct tql_static *ret)
 {
     const struct tql_slot *s = &e->plan->compiler.slots.slots[slot];
-    const struct span *span = &e->batch->spans[row];
-    const struct run run = s->level == TQL_LEVEL_EVENT ? span->events : span->links;
+    const struct run run = parts_run(e, s->level == TQL_LEVEL_LINK, row);
     if (at >= run.n) {
         return false;
     }
-    value_of_part(&e->priv->values, s, row, (struct value_at){run.at + at, run.at + at}, ret);
+    part_read(e, row, slot, (struct value_at){run.at + at, run.at + at}, ret);
     return true;
 }
 
@@ -277,33 +295,45 @@ eval_facts(const struct eval *e)
 
 /* --- a run -------------------------------------------------------------------------------------------- */
 
+/* Forget the last run; room for one over `rows` rows. */
 static err
-prepare(struct eval *e, const struct span_batch *b, struct fault *f)
+begin(struct eval *e, size_t rows, struct fault *f)
 {
     struct eval_private *p = e->priv;
     const size_t slots = e->plan->compiler.slots.count;
     arena_reset(&e->arena);
-    e->batch = b;
+    e->batch = NULL;
+    p->from = NULL;
+    e->rows = rows;
     e->sets = NULL;
     e->set_count = 0;
-    trace_facts_of(b, &p->facts);
-    p->values = (struct value_source){.batch = b, .facts = &p->facts, .arena = &e->arena};
-    if (b->span_count >= UINT32_MAX - 1 || (slots && b->span_count > SIZE_MAX / slots / sizeof *p->cells)) {
+    if (rows >= UINT32_MAX - 1 || (slots && rows > SIZE_MAX / slots / sizeof *p->cells)) {
         return eval_no_memory(e, f);
     }
-    p->cells = arena_alloc(&e->arena, b->span_count * slots * sizeof *p->cells + 1);
-    p->marks = arena_new_array(&e->arena, uint8_t, b->span_count + 1);
-    p->work = arena_new_array(&e->arena, uint32_t, b->span_count + 1);
+    p->cells = arena_alloc(&e->arena, rows * slots * sizeof *p->cells + 1);
+    p->marks = arena_new_array(&e->arena, uint8_t, rows + 1);
+    p->work = arena_new_array(&e->arena, uint32_t, rows + 1);
     if (!p->cells || !p->marks || !p->work) {
         return eval_no_memory(e, f);
     }
-    memset(p->cells, CELL_UNREAD, b->span_count * slots * sizeof *p->cells);
-    if (e->plan->needs_structure) {
-        err rc = shape_make(b, &e->arena, f, &p->shape);
-        p->values.shape = &p->shape;
-        return rc;
-    }
+    memset(p->cells, CELL_UNREAD, rows * slots * sizeof *p->cells);
     return OK;
+}
+
+static err
+prepare(struct eval *e, const struct span_batch *b, struct fault *f)
+{
+    struct eval_private *p = e->priv;
+    err rc = begin(e, b->span_count, f);
+    e->batch = b;
+    trace_facts_of(b, &p->facts);
+    p->values = (struct value_source){.batch = b, .facts = &p->facts, .arena = &e->arena};
+    if (rc == OK && e->plan->needs_structure) {
+        rc = shape_make(b, &e->arena, f, &p->own_shape);
+        p->shape = &p->own_shape;
+        p->values.shape = p->shape;
+    }
+    return rc;
 }
 
 err
@@ -314,4 +344,37 @@ eval_run(struct eval *e, const struct span_batch *b, struct fault *f)
         rc = eval_steps(e, f);
     }
     return rc;
+}
+
+err
+eval_run_rows(struct eval *e, const struct eval_rows *r, struct fault *f)
+{
+    struct eval_private *p = e->priv;
+    err rc = begin(e, r->count, f);
+    p->from = r;
+    p->facts = r->facts;
+    p->shape = r->shape;
+    p->values = (struct value_source){.arena = &e->arena}; /* nothing is read through it */
+    if (rc == OK && r->count) {
+        rc = eval_steps(e, f);
+    }
+    return rc;
+}
+
+void
+eval_row_facts(const struct eval *e, size_t row, struct row_facts *ret)
+{
+    if (e->priv->from) {
+        e->priv->from->facts_of(e->priv->from, row, ret);
+        return;
+    }
+    const struct span *s = &e->batch->spans[row];
+    *ret = (struct row_facts){
+        .id = s->id,
+        .name = s->name,
+        .service = span_service_name(e->batch, s),
+        .start_ns = s->start_ns,
+        .duration_ns = s->end_ns > s->start_ns ? s->end_ns - s->start_ns : 0,
+        .error = s->status_code == TQL_STATUS_ERROR,
+    };
 }

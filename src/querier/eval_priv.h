@@ -25,9 +25,33 @@ struct slot_shown {
     bool always; /* used for more than conditions */
 };
 
-struct eval_private {
+/* What a result shows of a span. */
+struct row_facts {
+    span_id id;
+    slice name, service;
+    uint64_t start_ns, duration_ns;
+    bool error;
+};
+
+/* A trace that is not a batch: its rows, in order of trace_sort, without duplicates. */
+struct eval_rows {
+    size_t count;
     struct trace_facts facts;
-    struct shape shape;
+    const struct shape *shape; /* when the plan needs structure */
+    /* Does the plan's filter keep the row? *ret_known false: run its program. */
+    bool (*keeps)(const struct eval_rows *r, uint32_t filter, size_t row, bool *ret_known);
+    void (*value)(const struct eval_rows *r, uint32_t slot, size_t row, struct tql_static *ret);
+    /* Events or links of a row, numbered through the trace or beyond. */
+    struct run (*parts)(const struct eval_rows *r, bool links, size_t row);
+    void (*part)(const struct eval_rows *r, uint32_t slot, struct value_at at, struct tql_static *ret);
+    void (*facts_of)(const struct eval_rows *r, size_t row, struct row_facts *ret);
+};
+
+struct eval_private {
+    const struct eval_rows *from; /* NULL: a batch */
+    struct trace_facts facts;
+    struct shape own_shape;
+    const struct shape *shape;
     struct value_source values;
     struct tql_static *cells;   /* rows x slots; type CELL_UNREAD until asked for */
     struct tql_static *stack;   /* for programs */
@@ -56,6 +80,9 @@ CHECKED err eval_program(struct eval *e, const struct tql_program *p, const stru
                          bool (*wanted)(const struct tql_static *v), struct fault *f, struct tql_static *ret);
 /* Run the plan's steps; the answer is on the stack. */
 CHECKED err eval_steps(struct eval *e, struct fault *f);
+/* As eval_run; `r` and what it points to must stay until the next run. */
+CHECKED err eval_run_rows(struct eval *e, const struct eval_rows *r, struct fault *f);
+void eval_row_facts(const struct eval *e, size_t row, struct row_facts *ret);
 err eval_no_memory(const struct eval *e, struct fault *f);
 /* aggregate.c: the aggregate of a spanset; nil when it has no value. */
 CHECKED err aggregate_of(struct eval *e, const struct tql_step *step, const struct slot_use *use,

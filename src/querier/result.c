@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#define STATUS_ERROR 2
-
 struct maker {
     struct eval *e;
     const struct search_query *q;
@@ -54,7 +52,7 @@ keep_value(struct maker *m, const struct tql_static *v)
 }
 
 static void
-make_span_attrs(struct maker *m, uint32_t row, struct search_span *out)
+make_span_attrs(struct maker *m, uint32_t row, slice name, struct search_span *out)
 {
     const struct tql_slots *slots = &m->e->plan->compiler.slots;
     out->attrs = take(m, slots->count, sizeof *out->attrs);
@@ -62,7 +60,7 @@ make_span_attrs(struct maker *m, uint32_t row, struct search_span *out)
         const struct tql_attr *attr = &slots->slots[i].attr;
         if (attr->intrinsic == TQL_INTRINSIC_NAME) {
             out->has_name = true;
-            out->name = keep(m, m->e->batch->spans[row].name);
+            out->name = keep(m, name);
         }
         if (!tql_attr_is_listed(attr)) {
             continue;
@@ -99,12 +97,13 @@ make_set(struct maker *m, const struct spanset *set, struct search_spanset *out)
     out->matched = set->count;
     out->spans = take(m, shown, sizeof *out->spans);
     for (uint32_t i = 0; !m->full && i < shown; i++) {
-        const struct span *s = &m->e->batch->spans[set->rows[i]];
         struct search_span *x = &out->spans[out->span_count++];
-        x->id = s->id;
-        x->start_ns = s->start_ns;
-        x->duration_ns = s->end_ns > s->start_ns ? s->end_ns - s->start_ns : 0;
-        make_span_attrs(m, set->rows[i], x);
+        struct row_facts span;
+        eval_row_facts(m->e, set->rows[i], &span);
+        x->id = span.id;
+        x->start_ns = span.start_ns;
+        x->duration_ns = span.duration_ns;
+        make_span_attrs(m, set->rows[i], span.name, x);
     }
     make_set_attrs(m, set, out);
 }
@@ -118,25 +117,25 @@ by_name(const void *a, const void *b)
 static void
 make_services(struct maker *m, struct search_trace *out)
 {
-    const struct span_batch *b = m->e->batch;
     struct str_table seen;
     size_t cursor = 0;
     slice key;
     void *value = NULL;
     str_table_init(&seen);
-    for (size_t i = 0; !m->full && i < b->span_count; i++) {
-        slice name = span_service_name(b, &b->spans[i]);
-        struct search_service *s = str_table_get(&seen, name);
+    for (size_t i = 0; !m->full && i < m->e->rows; i++) {
+        struct row_facts span;
+        eval_row_facts(m->e, i, &span);
+        struct search_service *s = str_table_get(&seen, span.service);
         if (s == NULL) {
             s = take(m, 0, sizeof *s);
             if (s == NULL) {
                 break;
             }
-            s->name = keep(m, name);
-            str_table_put(&seen, name, s);
+            s->name = keep(m, span.service);
+            str_table_put(&seen, span.service, s);
         }
         s->spans++;
-        s->errors += b->spans[i].status_code == STATUS_ERROR;
+        s->errors += span.error;
     }
     out->services = take(m, seen.count, sizeof *out->services);
     while (!m->full && str_table_next(&seen, &cursor, &key, &value)) {

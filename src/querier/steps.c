@@ -41,12 +41,21 @@ set_input(struct eval *e, struct spanset_list l)
     e->priv->input = l;
 }
 
+/* Does the filter keep the row, and is that known without running it? */
+static bool
+keeps(const struct eval *e, uint32_t filter, uint32_t row, bool *ret_known)
+{
+    const struct eval_rows *from = e->priv->from;
+    *ret_known = false;
+    return from && from->keeps(from, filter, row, ret_known);
+}
+
 /* --- one list from the input ---------------------------------------------------------------------------- */
 
 static err
 step_reset(struct eval *e, struct fault *f)
 {
-    const uint32_t n = (uint32_t)e->batch->span_count;
+    const uint32_t n = (uint32_t)e->rows;
     uint32_t *rows = arena_new_array(&e->arena, uint32_t, (size_t)n + 1);
     struct spanset_list l = {.sets = arena_new_array(&e->arena, struct spanset, 1)};
     if (!rows || !l.sets) {
@@ -81,14 +90,18 @@ filter_set(struct eval *e, uint32_t at, const struct spanset *set, struct fault 
     }
     for (uint32_t i = 0; i < set->count; i++) {
         struct tql_static v;
-        err rc =
-            eval_program(e, &filter->program, &e->priv->filters[at], set->rows[i], tql_static_is_true, f, &v);
-        if (rc != OK) {
-            return rc;
+        bool known = false;
+        bool keep = keeps(e, at, set->rows[i], &known);
+        if (!known) {
+            err rc = eval_program(e, &filter->program, &e->priv->filters[at], set->rows[i],
+                                  tql_static_is_true, f, &v);
+            if (rc != OK) {
+                return rc;
+            }
+            keep = tql_static_is_true(&v);
         }
-        if (tql_static_is_true(&v)) {
-            rows[kept++] = set->rows[i];
-        }
+        rows[kept] = set->rows[i];
+        kept += keep;
     }
     *ret = rows;
     *ret_count = kept;
@@ -271,7 +284,7 @@ static err
 take_marked(struct eval *e, uint8_t bit, struct fault *f, const uint32_t **ret, uint32_t *ret_count)
 {
     uint8_t *marks = e->priv->marks;
-    const size_t n = e->batch->span_count;
+    const size_t n = e->rows;
     uint32_t count = 0;
     for (size_t i = 0; i < n; i++) {
         count += (marks[i] & bit) != 0;
@@ -399,7 +412,7 @@ relate(struct eval *e, enum tql_op op, const struct sides *s, struct fault *f, c
     }
     mark_sets(e, s->a, 1, MARK_LEFT);
     mark_sets(e, s->b, 1, MARK_RIGHT);
-    structure_apply(op, &e->priv->shape, e->priv->marks, e->priv->work);
+    structure_apply(op, e->priv->shape, e->priv->marks, e->priv->work);
     return take_marked(e, MARK_OUT, f, ret, ret_count);
 }
 

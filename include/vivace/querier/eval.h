@@ -35,12 +35,14 @@ struct spanset {
 
 struct trace_facts;
 struct eval_private;
+struct eval_rows;
 
 struct eval {
     const struct tql_plan *plan;
     const struct query_guard *guard;
     struct arena arena;
-    const struct span_batch *batch;
+    const struct span_batch *batch; /* NULL in a run over rows of a block */
+    size_t rows;                    /* of the trace */
     const struct spanset *sets; /* of the last run; none is empty */
     size_t set_count;
     struct eval_private *priv;

@@ -128,7 +128,8 @@ put_together(struct world *w)
                                    .tenants = &tenant,
                                    .tenant_count = 1,
                                    .id = w->ids[t],
-                                   .keep_shared_ids = true};
+                                   .keep_shared_ids = true,
+                                   .by_start = true};
         span_batch_init(&w->whole[t], 0);
         assert_ok(trace_find(&find, &w->whole[t], &f), &f);
     }
