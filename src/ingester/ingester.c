@@ -140,11 +140,6 @@ register_metrics(struct ingester *ing)
     ing->torn_bytes = metric_series0(
         metric_counter("vivace_wal_torn_bytes_total",
                        "Bytes of half-written records cut from the write-ahead log at start.", ""));
-    /* true as long as nothing turns segments into blocks: what they count has not happened */
-    (void)metric_series0(
-        metric_counter("tempo_ingester_blocks_flushed_total", "The total number of blocks flushed.", ""));
-    (void)metric_series0(
-        metric_counter("tempo_ingester_failed_flushes_total", "The total number of failed traces.", ""));
 }
 
 static void

@@ -156,6 +156,7 @@ count_segment(struct ingester *ing, struct live_segment *s, struct fault *f)
 struct ingester_sealed {
     struct ingester *ing;
     struct live_segment *segment;
+    bool left; /* by this hold, between begin and end */
 };
 
 struct ingester_sealed *
@@ -165,7 +166,8 @@ ingester_next_sealed(struct ingester *ing, uint64_t after)
     mutex_lock(&ing->mu);
     for (size_t i = 0; h == NULL && i < ing->segment_count; i++) {
         struct live_segment *s = ing->segments[i];
-        if (s->sequence > after && s->sealed && s->inflight == 0) {
+        const bool settled = s->disk != NULL || wal_segment_has_failed(s->file);
+        if (s->sequence > after && s->sealed && s->inflight == 0 && settled) {
             live_segment_ref(s);
             h = mem_new(struct ingester_sealed);
             *h = (struct ingester_sealed){.ing = ing, .segment = s};
@@ -225,20 +227,37 @@ ingester_sealed_records(struct ingester_sealed *s, struct wal_cursor *ret)
     wal_cursor_init(ret, s->segment->file, s->segment->budget);
 }
 
-err
-ingester_retire(struct ingester *ing, struct ingester_sealed *h, struct fault *f)
+void
+ingester_retire_begin(struct ingester *ing)
 {
+    mutex_lock(&ing->mu);
+    baton_take(ing);
+    mutex_unlock(&ing->mu);
+}
+
+void
+ingester_retire_leave(struct ingester_sealed *h)
+{
+    struct ingester *ing = h->ing;
+    mutex_lock(&ing->mu);
+    MUST(ing->busy);
+    if (!h->segment->retired) {
+        segment_list_remove(ing, h->segment);
+        h->left = true;
+    }
+    mutex_unlock(&ing->mu);
+}
+
+void
+ingester_retire_end(struct ingester_sealed *h)
+{
+    struct ingester *ing = h->ing;
     struct live_segment *s = h->segment;
     struct others o = {0};
     struct fault g = {0};
-    mutex_lock(&ing->mu);
-    baton_take(ing);
-    const bool gone = s->retired;
-    mutex_unlock(&ing->mu);
-    err rc = gone ? OK : wal_segment_remove(s->file, f);
-    mutex_lock(&ing->mu);
-    if (rc == OK && !gone) {
-        segment_list_remove(ing, s);
+    if (h->left) {
+        h->left = false;
+        mutex_lock(&ing->mu);
         others_take(ing, &o);
         mutex_unlock(&ing->mu);
         if (account(ing, s, &o, -1, &g) != OK) {
@@ -247,9 +266,24 @@ ingester_retire(struct ingester *ing, struct ingester_sealed *h, struct fault *f
         }
         others_drop(&o);
         live_segment_unref(s); /* the list's */
-        mutex_lock(&ing->mu);
     }
+    mutex_lock(&ing->mu);
     baton_give(ing);
     mutex_unlock(&ing->mu);
-    return rc;
+}
+
+err
+ingester_sealed_remove(struct ingester_sealed *h, struct fault *f)
+{
+    MUST(h->segment->retired); /* only who retired it asks */
+    return wal_segment_remove(h->segment->file, f);
+}
+
+err
+ingester_retire(struct ingester *ing, struct ingester_sealed *h, struct fault *f)
+{
+    ingester_retire_begin(ing);
+    ingester_retire_leave(h);
+    ingester_retire_end(h);
+    return ingester_sealed_remove(h, f);
 }

@@ -102,8 +102,6 @@ bool wal_path(const struct wal *w, uint64_t seq, const char *suffix, char ret[WA
 err wal_segment_open(struct wal *w, uint64_t seq, struct fault *f, struct wal_segment **ret);
 /* Move a foreign file into quarantine. */
 err wal_quarantine_file(struct wal *w, uint64_t seq, struct fault *f);
-/* Copy a damaged range of a segment into quarantine. */
-err wal_quarantine_range(struct wal_segment *s, uint64_t offset, uint64_t bytes, struct fault *f);
 
 struct record_header {
     uint8_t type, tenant_n;

@@ -116,17 +116,15 @@ void ingester_scan_enter(struct ingester_scan *scan);
  * passed over. */
 CHECKED err ingester_scan_next(struct ingester_scan *scan, struct fault *f, slice *ret);
 
-/* --- the seam for blocks ---
+/* --- the seam for blocks: what flush.h does with sealed segments ---
  *
- * A flusher walks sealed segments oldest first, reads their records, publishes blocks, and retires the
- * segment. The UUID names the segment for ever: a block made of it stores that UUID, so that (a) a query
- * which sees the block and still has the segment in its snapshot takes one of them, and (b) a segment whose
- * block was published just before a crash is retired at the next start instead of served twice. */
+ * The UUID names the segment for ever: a block made of it stores that UUID, so that a segment whose blocks
+ * were published just before a crash is retired at the next start instead of served twice. */
 
 struct ingester_sealed; /* a sealed segment, held: it stays readable until released, retired or not */
 
-/* The oldest sealed segment with a sequence above `after` that no push still writes to; NULL when there is
- * none. */
+/* The oldest sealed segment with a sequence above `after` that no push still writes to, and that is synced
+ * and has its index on disk (or whose disk failed); NULL when there is none. */
 struct ingester_sealed *ingester_next_sealed(struct ingester *ing, uint64_t after);
 void ingester_sealed_release(struct ingester_sealed *s);
 uint64_t ingester_sealed_sequence(const struct ingester_sealed *s);
@@ -140,6 +138,13 @@ struct ingester_sealed_tenant {
 bool ingester_sealed_tenant(struct ingester_sealed *s, size_t i, struct ingester_sealed_tenant *ret);
 /* Walk its records with wal_cursor_next; wal_cursor_fini before the release. */
 void ingester_sealed_records(struct ingester_sealed *s, struct wal_cursor *ret);
-/* Take the segment out of what queries see and remove its files. ERR_IO: it stays, call again.
- * Queries that run keep it until they end. The hold is still to be released. */
+/* Take the segment out of what queries see, and remove its files. In parts, for who changes more in the same
+ * step: begin waits for maintenance to pause; leave is the step, a short lock without I/O; end counts and
+ * lets maintenance go on (also when nothing left); remove deletes the files and may be called again when it
+ * fails (ERR_IO). Queries that run keep the segment until they end. The hold is still to be released. */
+void ingester_retire_begin(struct ingester *ing);
+void ingester_retire_leave(struct ingester_sealed *s);
+void ingester_retire_end(struct ingester_sealed *s);
+CHECKED err ingester_sealed_remove(struct ingester_sealed *s, struct fault *f);
+/* All of it. ERR_IO: it has left, its files are still there: ingester_sealed_remove. */
 CHECKED err ingester_retire(struct ingester *ing, struct ingester_sealed *s, struct fault *f);

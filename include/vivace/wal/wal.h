@@ -118,6 +118,9 @@ void wal_cursor_fini(struct wal_cursor *c);
 CHECKED err wal_cursor_next(struct wal_cursor *c, struct fault *f, struct wal_record *ret,
                             struct wal_ref *ret_at);
 
+/* Copy a damaged range of a segment into quarantine; a copy made before is written again. */
+CHECKED err wal_quarantine_range(struct wal_segment *s, uint64_t offset, uint64_t bytes, struct fault *f);
+
 /* --- start --- */
 
 struct wal_recovery {
