@@ -66,7 +66,7 @@ tag_take(struct batch_decoder *d, struct run *run)
     struct thrift_reader *r = &d->r;
     struct jaeger_tag tag = {0};
     uint32_t seen = 0;
-    for (struct thrift_field f = {0}; thrift_next(r, &f);) {
+    for (struct thrift_field f = {0}; thrift_next_field(r, &f);) {
         switch (thrift_key(&f)) {
         case THRIFT_KEY(1, THRIFT_STRING):
             tag.key = thrift_string(r);
@@ -83,7 +83,7 @@ tag_take(struct batch_decoder *d, struct run *run)
             tag.d = thrift_double(r);
             break;
         case THRIFT_KEY(5, THRIFT_BOOL):
-            tag.b = thrift_bool(r, &f);
+            tag.b = thrift_read_bool(r, &f);
             break;
         case THRIFT_KEY(6, THRIFT_I64):
             tag.i = thrift_i64(r);
@@ -130,7 +130,7 @@ static err
 tags_take(struct batch_decoder *d, struct run *run)
 {
     err rc = OK;
-    uint32_t n = thrift_list(&d->r, THRIFT_STRUCT);
+    uint32_t n = thrift_list_begin(&d->r, THRIFT_STRUCT);
     *run = (struct run){(uint32_t)d->d.b->attr_count, 0};
     while (n > 0) {
         uint32_t usual = usual_tags_take(d, n);
@@ -152,7 +152,7 @@ log_take(struct batch_decoder *d, uint32_t index)
     struct span_event e = {0};
     uint32_t seen = 0;
     err rc = OK;
-    for (struct thrift_field f = {0}; thrift_next(r, &f);) {
+    for (struct thrift_field f = {0}; thrift_next_field(r, &f);) {
         switch (thrift_key(&f)) {
         case THRIFT_KEY(1, THRIFT_I64):
             e.time_ns = ns_of(thrift_i64(r));
@@ -177,7 +177,7 @@ static err
 logs_take(struct batch_decoder *d, struct run *run)
 {
     err rc = OK;
-    uint32_t n = thrift_list(&d->r, THRIFT_STRUCT);
+    uint32_t n = thrift_list_begin(&d->r, THRIFT_STRUCT);
     *run = (struct run){(uint32_t)d->d.b->event_count, 0};
     while (n-- > 0) {
         if (span_batch_add_event(d->d.b) == NULL) {
@@ -195,7 +195,7 @@ ref_take(struct batch_decoder *d)
     struct thrift_reader *r = &d->r;
     struct jaeger_ref ref = {0};
     uint32_t seen = 0;
-    for (struct thrift_field f = {0}; thrift_next(r, &f);) {
+    for (struct thrift_field f = {0}; thrift_next_field(r, &f);) {
         uint32_t key = thrift_key(&f);
         if (key == THRIFT_KEY(1, THRIFT_I32)) {
             ref.type = thrift_i32(r);
@@ -219,7 +219,7 @@ static err
 refs_take(struct batch_decoder *d)
 {
     err rc = OK;
-    uint32_t n = thrift_list(&d->r, THRIFT_STRUCT);
+    uint32_t n = thrift_list_begin(&d->r, THRIFT_STRUCT);
     d->d.ref_count = 0;
     while (n-- > 0) {
         TRY(ref_take(d));
@@ -368,7 +368,7 @@ span_take(struct batch_decoder *d, uint32_t scope)
     d->d.ref_count = 0;
     for (struct thrift_field f = {0};;) {
         seen |= usual_span_take(&d->r, &f, &s, &scalars);
-        if (!thrift_next(&d->r, &f)) {
+        if (!thrift_next_field(&d->r, &f)) {
             break;
         }
         bool known = span_scalar_take(&d->r, &f, &s, &scalars);
@@ -401,7 +401,7 @@ static err
 spans_take(struct batch_decoder *d, uint32_t scope)
 {
     err rc = OK;
-    uint32_t n = thrift_list(&d->r, THRIFT_STRUCT);
+    uint32_t n = thrift_list_begin(&d->r, THRIFT_STRUCT);
     while (n-- > 0) {
         TRY(span_take(d, scope));
     }
@@ -423,7 +423,7 @@ process_take(struct batch_decoder *d, struct run *ret)
     if (span_batch_add_attr(b) == NULL) {
         return jaeger_full(&d->d);
     }
-    for (struct thrift_field f = {0}; thrift_next(r, &f);) {
+    for (struct thrift_field f = {0}; thrift_next_field(r, &f);) {
         if (thrift_key(&f) == THRIFT_KEY(1, THRIFT_STRING)) {
             name = thrift_string(r);
             seen |= BIT(1);
@@ -465,7 +465,7 @@ batch_take(struct batch_decoder *d)
     }
     res->has_resource = true;
     *sc = (struct scope){.resource = resource, .has_scope = true};
-    for (struct thrift_field f = {0}; thrift_next(&d->r, &f);) {
+    for (struct thrift_field f = {0}; thrift_next_field(&d->r, &f);) {
         switch (thrift_key(&f)) {
         case THRIFT_KEY(1, THRIFT_STRUCT):
             TRY(process_take(d, &b->resources[resource].attrs));
@@ -530,7 +530,7 @@ jaeger_emit_batch_decode(slice body, enum jaeger_thrift protocol, struct span_ba
         return FAULT(f, ERR_UNSUPPORTED, "message '%.*s' of type %d is not emitBatch", n,
                      (const char *)name.p, (int)type);
     }
-    for (struct thrift_field field = {0}; thrift_next(&d.r, &field);) {
+    for (struct thrift_field field = {0}; thrift_next_field(&d.r, &field);) {
         if (thrift_key(&field) == THRIFT_KEY(1, THRIFT_STRUCT) && !found) {
             found = true;
             TRY(batch_take(&d));

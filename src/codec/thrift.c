@@ -17,7 +17,7 @@ thrift_reader_of(slice s, enum thrift_protocol protocol)
 }
 
 void
-thrift_fail(struct thrift_reader *r, const char *text)
+thrift_malformed(struct thrift_reader *r, const char *text)
 {
     if (r->error == NULL) {
         r->error = text;
@@ -30,7 +30,7 @@ static inline bool
 take(struct thrift_reader *r, size_t n, const uint8_t **ret)
 {
     if (__builtin_expect((size_t)(r->end - r->p) < n, 0)) {
-        thrift_fail(r, text_eof);
+        thrift_malformed(r, text_eof);
         return false;
     }
     *ret = r->p;
@@ -49,7 +49,7 @@ static inline uint8_t
 byte_take(struct thrift_reader *r)
 {
     if (__builtin_expect(r->p == r->end, 0)) {
-        thrift_fail(r, text_eof);
+        thrift_malformed(r, text_eof);
         return 0;
     }
     return *r->p++;
@@ -77,7 +77,7 @@ varint_long(struct thrift_reader *r)
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
         if (r->p == r->end) {
-            thrift_fail(r, text_eof);
+            thrift_malformed(r, text_eof);
             return 0;
         }
         uint8_t c = *r->p++;
@@ -86,7 +86,7 @@ varint_long(struct thrift_reader *r)
             return v;
         }
     }
-    thrift_fail(r, "variable-length integer over 10 bytes");
+    thrift_malformed(r, "variable-length integer over 10 bytes");
     return 0;
 }
 
@@ -110,7 +110,7 @@ type_of_compact(struct thrift_reader *r, uint8_t type)
                                     THRIFT_I32,  THRIFT_I64,  THRIFT_DOUBLE, THRIFT_STRING, THRIFT_LIST,
                                     THRIFT_SET,  THRIFT_MAP,  THRIFT_STRUCT};
     if (type >= sizeof types) {
-        thrift_fail(r, text_type);
+        thrift_malformed(r, text_type);
         return THRIFT_STOP;
     }
     return (enum thrift_type)types[type];
@@ -125,7 +125,7 @@ next_compact(struct thrift_reader *r, struct thrift_field *f)
     }
     int64_t id = head >> 4 != 0 ? f->id + (head >> 4) : zigzag_take(r);
     if (id < INT16_MIN || id > INT16_MAX) {
-        thrift_fail(r, "field id out of range");
+        thrift_malformed(r, "field id out of range");
     }
     f->id = (int16_t)id;
     f->type = (uint8_t)type_of_compact(r, type);
@@ -134,7 +134,7 @@ next_compact(struct thrift_reader *r, struct thrift_field *f)
 }
 
 bool
-thrift_next(struct thrift_reader *r, struct thrift_field *f)
+thrift_next_field(struct thrift_reader *r, struct thrift_field *f)
 {
     if (r->compact) {
         return next_compact(r, f);
@@ -153,7 +153,7 @@ thrift_next(struct thrift_reader *r, struct thrift_field *f)
 }
 
 bool
-thrift_bool(struct thrift_reader *r, const struct thrift_field *f)
+thrift_read_bool(struct thrift_reader *r, const struct thrift_field *f)
 {
     return r->compact ? f->value : byte_take(r) != 0;
 }
@@ -206,7 +206,7 @@ thrift_string(struct thrift_reader *r)
 {
     int64_t n = r->compact ? (int64_t)varint_take(r) : thrift_i32(r);
     if (n < 0 || n > INT32_MAX) {
-        thrift_fail(r, "negative length");
+        thrift_malformed(r, "negative length");
         return SL_EMPTY;
     }
     const uint8_t *p;
@@ -220,7 +220,7 @@ static uint32_t
 count_checked(struct thrift_reader *r, int64_t n)
 {
     if (n < 0 || n > r->end - r->p) {
-        thrift_fail(r, n < 0 ? "negative length" : text_eof);
+        thrift_malformed(r, n < 0 ? "negative length" : text_eof);
         return 0;
     }
     return (uint32_t)n;
@@ -239,12 +239,12 @@ list_begin(struct thrift_reader *r, enum thrift_type *ret_type)
 }
 
 uint32_t
-thrift_list(struct thrift_reader *r, enum thrift_type type)
+thrift_list_begin(struct thrift_reader *r, enum thrift_type type)
 {
     enum thrift_type got;
     uint32_t n = list_begin(r, &got);
     if (n != 0 && got != type) {
-        thrift_fail(r, "a list of the wrong type");
+        thrift_malformed(r, "a list of the wrong type");
         return 0;
     }
     return n;
@@ -318,7 +318,7 @@ skip_begin(struct thrift_reader *r, enum thrift_type type, struct skip_frame *re
         second = first;
         break;
     default:
-        thrift_fail(r, text_type);
+        thrift_malformed(r, text_type);
         return false;
     }
     ret->first = (uint8_t)first;
@@ -332,7 +332,7 @@ static enum thrift_type
 skip_next(struct thrift_reader *r, struct skip_frame *top)
 {
     if (top->is_struct) {
-        while (thrift_next(r, &top->field)) {
+        while (thrift_next_field(r, &top->field)) {
             if (r->compact && top->field.type == THRIFT_BOOL) {
                 continue; /* it stood in the header */
             }
@@ -368,7 +368,7 @@ thrift_skip_field(struct thrift_reader *r, const struct thrift_field *f)
             continue;
         }
         if (depth == THRIFT_DEPTH_MAX) {
-            thrift_fail(r, "nested deeper than 64 levels");
+            thrift_malformed(r, "nested deeper than 64 levels");
             return;
         }
         stack[depth++] = frame;
@@ -383,7 +383,7 @@ message_compact(struct thrift_reader *r, enum thrift_message *ret_type)
 {
     uint8_t id = byte_take(r), head = byte_take(r);
     if (r->error == NULL && (id != COMPACT_PROTOCOL_ID || (head & 0x1f) != COMPACT_VERSION)) {
-        thrift_fail(r, "not a message of the compact protocol");
+        thrift_malformed(r, "not a message of the compact protocol");
     }
     *ret_type = (enum thrift_message)(head >> 5);
     (void)varint_take(r); /* sequence number */
@@ -402,7 +402,7 @@ thrift_message_begin(struct thrift_reader *r, enum thrift_message *ret_type)
     slice name;
     if (head >> 31 != 0) {
         if ((head & UINT32_C(0xffff0000)) != BINARY_VERSION_1) {
-            thrift_fail(r, "not a message of the binary protocol");
+            thrift_malformed(r, "not a message of the binary protocol");
         }
         *ret_type = (enum thrift_message)(head & 0xff);
         name = thrift_string(r);

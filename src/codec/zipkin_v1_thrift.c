@@ -35,7 +35,7 @@ endpoint_take(struct list_decoder *l, struct zipkin_endpoint *to)
 {
     struct thrift_reader *r = &l->r;
     err rc = OK;
-    for (struct thrift_field f = {0}; thrift_next(r, &f);) {
+    for (struct thrift_field f = {0}; thrift_next_field(r, &f);) {
         switch (thrift_key(&f)) {
         case THRIFT_KEY(1, THRIFT_I32): {
             uint32_t ip = __builtin_bswap32((uint32_t)thrift_i32(r));
@@ -72,9 +72,9 @@ notes_take(struct list_decoder *l)
     struct zipkin_note *note;
     err rc = OK;
     l->d->note_count = 0;
-    for (uint32_t n = thrift_list(r, THRIFT_STRUCT); n > 0 && r->error == NULL; n--) {
+    for (uint32_t n = thrift_list_begin(r, THRIFT_STRUCT); n > 0 && r->error == NULL; n--) {
         TRY(zipkin_note_add(l->d, &note));
-        for (struct thrift_field f = {0}; thrift_next(r, &f);) {
+        for (struct thrift_field f = {0}; thrift_next_field(r, &f);) {
             switch (thrift_key(&f)) {
             case THRIFT_KEY(1, THRIFT_I64):
                 note->time_us = thrift_i64(r);
@@ -164,7 +164,7 @@ tag_take(struct list_decoder *l, struct zipkin_span *z)
     bool has_host = false;
     struct attr *a;
     err rc = OK;
-    for (struct thrift_field f = {0}; thrift_next(r, &f);) {
+    for (struct thrift_field f = {0}; thrift_next_field(r, &f);) {
         switch (thrift_key(&f)) {
         case THRIFT_KEY(1, THRIFT_STRING):
             key = thrift_string(r);
@@ -196,7 +196,7 @@ static err
 tags_take(struct list_decoder *l, struct zipkin_span *z)
 {
     err rc = OK;
-    for (uint32_t n = thrift_list(&l->r, THRIFT_STRUCT); n > 0 && l->r.error == NULL; n--) {
+    for (uint32_t n = thrift_list_begin(&l->r, THRIFT_STRUCT); n > 0 && l->r.error == NULL; n--) {
         TRY(tag_take(l, z));
     }
 out:
@@ -242,7 +242,7 @@ span_take(struct list_decoder *l)
     struct zipkin_span z;
     err rc = OK;
     zipkin_span_begin(l->d, &z);
-    for (struct thrift_field f = {0}; thrift_next(&l->r, &f);) {
+    for (struct thrift_field f = {0}; thrift_next_field(&l->r, &f);) {
         if (thrift_key(&f) == THRIFT_KEY(6, THRIFT_LIST)) {
             TRY(notes_take(l));
         } else if (thrift_key(&f) == THRIFT_KEY(8, THRIFT_LIST)) {
@@ -264,7 +264,7 @@ zipkin_v1_thrift(struct zipkin_decoder *d, slice body)
 {
     struct list_decoder l = {.d = d, .r = thrift_reader_of(body, THRIFT_BINARY)};
     err rc = OK;
-    for (uint32_t n = thrift_list(&l.r, THRIFT_STRUCT); n > 0; n--) {
+    for (uint32_t n = thrift_list_begin(&l.r, THRIFT_STRUCT); n > 0; n--) {
         TRY(span_take(&l));
     }
     if (l.r.error != NULL) {
