@@ -53,17 +53,16 @@ static const struct field trace_by_id_rows[] = {
 static TABLE(trace_by_id_table, trace_by_id_rows, S);
 
 static const struct field metrics_rows[] = {
-    ROW(UINT, "concurrent_jobs", metrics.concurrent_jobs, NULL, "1000", "Pieces of one query at once."),
-    ROW(DURATION, "max_duration", metrics.max_duration_ns, NULL, "24h0m0s",
-        "Longest range of a metrics query; 0: no bound."),
-    ROW(DURATION, "query_backend_after", metrics.query_backend_after_ns, NULL, "15m0s",
-        "Range of a query that gives none."),
-    ROW(DURATION, "interval", metrics.interval_ns, NULL, "5m0s", "Piece of time one job covers."),
+    ROW(DURATION, "max_duration", metrics.max_duration_ns, NULL, "168h0m0s",
+        "Longest range of a metrics query; 0: no bound (Tempo: 24h)."),
     ROW(UINT, "max_exemplars", metrics.max_exemplars, NULL, "100", "Exemplars of an answer."),
     ROW(UINT, "max_response_series", metrics.max_response_series, NULL, "0",
         "Series of an answer; 0: no bound."),
     ROW(UINT, "max_intervals", metrics.max_intervals, NULL, "10000", "Steps of a query; 0: no bound."),
     SLO_AT(metrics),
+    IGNORED("concurrent_jobs", NULL, "Queries share the workers."),
+    IGNORED("query_backend_after", NULL, "Live data and blocks are asked alike."),
+    IGNORED("interval", NULL, "Work is cut by row group."),
     IGNORED("target_bytes_per_job", NULL, "Work is cut by row group."),
     IGNORED("streaming_shards", NULL, "One process."),
 };

@@ -76,6 +76,9 @@ void traces_v1(struct api_request *q);
 void traces_v2(struct api_request *q);
 /* search.c */
 void search_http(struct api_request *q);
+/* metrics.c */
+void metrics_range_http(struct api_request *q);
+void metrics_instant_http(struct api_request *q);
 /* tags.c */
 void tag_names_v1(struct api_request *q);
 void tag_names_v2(struct api_request *q);

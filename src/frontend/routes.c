@@ -11,6 +11,8 @@ const struct route frontend_routes[] = {
     {"/api/v2/search/tags", "api_v2_search_tags", QUERY, tag_names_v2},
     {"/api/search/tag/", "api_search_tag_tagname_values", QUERY | ROUTE_REST, tag_values_v1},
     {"/api/v2/search/tag/", "api_v2_search_tag_tagname_values", QUERY | ROUTE_REST, tag_values_v2},
+    {"/api/metrics/query_range", "api_metrics_query_range", QUERY, metrics_range_http},
+    {"/api/metrics/query", "api_metrics_query", QUERY, metrics_instant_http},
     /* the querier's own copies of the query paths */
     {"/querier/api/traces/", "querier_api_traces_traceid", QUERY | ROUTE_REST, traces_v1},
     {"/querier/api/v2/traces/", "querier_api_v2_traces_traceid", QUERY | ROUTE_REST, traces_v2},
@@ -20,6 +22,8 @@ const struct route frontend_routes[] = {
     {"/querier/api/search/tag/", "querier_api_search_tag_tagname_values", QUERY | ROUTE_REST, tag_values_v1},
     {"/querier/api/v2/search/tag/", "querier_api_v2_search_tag_tagname_values", QUERY | ROUTE_REST,
      tag_values_v2},
+    {"/querier/api/metrics/query_range", "querier_api_metrics_query_range", QUERY, metrics_range_http},
+    {"/querier/api/metrics/query", "querier_api_metrics_query", QUERY, metrics_instant_http},
     {"/api/echo", "api_echo", ROUTE_PREFIXED, admin_echo},
     {"/api/status/buildinfo", "api_status_buildinfo", ROUTE_PREFIXED | ROUTE_GET_ONLY, admin_buildinfo},
     {"/ready", "ready", 0, admin_ready},

@@ -29,10 +29,11 @@ planned_fini(struct planned *p)
 }
 
 static err
-plan_text(struct planned *p, slice text, struct fault *f)
+plan_text(struct planned *p, slice text, struct fault *f, bool *ret_parsed)
 {
     struct tql_query *query = NULL;
     err rc = traceql_parse(text, &p->arena, f, &query);
+    *ret_parsed = rc == OK;
     if (rc == OK) {
         rc = traceql_check(query, f);
     }
@@ -44,10 +45,12 @@ plan_text(struct planned *p, slice text, struct fault *f)
 }
 
 err
-planned_make(struct planned *p, slice text, size_t size_max, struct fault *f)
+planned_try(struct planned *p, slice text, size_t size_max, struct fault *f, bool *ret_parsed)
 {
     size_t want = text.n * 256 + ((size_t)64 << 10); /* what traceql.h says a text may cost */
     err rc = traceql_check_size(text, size_max ? size_max : TQL_TEXT_BYTES_HARD_MAX, f);
+    *ret_parsed = false;
+    p->size_checked = rc == OK;
     if (rc != OK) {
         return ERR_INVALID;
     }
@@ -57,13 +60,23 @@ planned_make(struct planned *p, slice text, size_t size_max, struct fault *f)
         }
         p->reserved = want;
     }
-    rc = plan_text(p, text, f);
+    rc = plan_text(p, text, f, ret_parsed);
     if (rc != OK) {
-        fault_prefix(f, "invalid TraceQL query");
         query_explain(text, f);
         return ERR_INVALID;
     }
     return OK;
+}
+
+err
+planned_make(struct planned *p, slice text, size_t size_max, struct fault *f)
+{
+    bool parsed = false;
+    err rc = planned_try(p, text, size_max, f, &parsed);
+    if (rc == ERR_INVALID && p->size_checked) {
+        fault_prefix(f, "invalid TraceQL query");
+    }
+    return rc;
 }
 
 /* --- a search ------------------------------------------------------------------------------------------- */

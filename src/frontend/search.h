@@ -12,14 +12,17 @@
 struct planned {
     struct arena arena;
     struct tql_plan plan;
-    bool ready;
+    bool ready, size_checked;
     struct budget *budget;
     size_t reserved;
 };
 
 void planned_init(struct planned *p, struct budget *budget);
 void planned_fini(struct planned *p);
-/* Parse, check, plan. ERR_INVALID with Tempo's text (and a hint); ERR_LIMIT. */
+/* Parse, check, plan. ERR_INVALID with Tempo's text (and a hint), without the prefix an endpoint puts before
+ * it (when size_checked); ERR_LIMIT. */
+CHECKED err planned_try(struct planned *p, slice text, size_t size_max, struct fault *f, bool *ret_parsed);
+/* The same with the prefix of a search. */
 CHECKED err planned_make(struct planned *p, slice text, size_t size_max, struct fault *f);
 
 struct running_search {

@@ -255,9 +255,24 @@ json_trace(const struct search_answer *a, struct json_writer *w, const struct se
 
 /* The query itself counts as a job, so that there is always one. */
 static uint32_t
-jobs_done(const struct search_answer *a)
+jobs_done(const struct search_stats *s, bool done)
 {
-    return a->done ? a->result->stats.jobs + 1 : a->result->stats.jobs_done;
+    return done ? s->jobs + 1 : s->jobs_done;
+}
+
+void
+answer_stats_json(struct json_writer *w, const struct search_stats *s, bool done)
+{
+    json_key(w, SL("metrics"));
+    json_object_begin(w);
+    key_number(w, SL("inspectedTraces"), s->traces);
+    key_u64_text(w, SL("inspectedBytes"), s->bytes);
+    key_number(w, SL("totalBlocks"), s->blocks);
+    key_number(w, SL("completedJobs"), jobs_done(s, done));
+    key_number(w, SL("totalJobs"), s->jobs + UINT64_C(1));
+    key_u64_text(w, SL("totalBlockBytes"), s->block_bytes);
+    key_u64_text(w, SL("inspectedSpans"), s->spans);
+    json_object_end(w);
 }
 
 void
@@ -273,24 +288,14 @@ search_write_json(const struct search_answer *a, struct buf *out)
         json_trace(a, &w, r->traces[i]);
     }
     json_array_end(&w);
-    json_key(&w, SL("metrics"));
-    json_object_begin(&w);
-    key_number(&w, SL("inspectedTraces"), r->stats.traces);
-    key_u64_text(&w, SL("inspectedBytes"), r->stats.bytes);
-    key_number(&w, SL("totalBlocks"), r->stats.blocks);
-    key_number(&w, SL("completedJobs"), jobs_done(a));
-    key_number(&w, SL("totalJobs"), r->stats.jobs + UINT64_C(1));
-    key_u64_text(&w, SL("totalBlockBytes"), r->stats.block_bytes);
-    key_u64_text(&w, SL("inspectedSpans"), r->stats.spans);
-    json_object_end(&w);
+    answer_stats_json(&w, &r->stats, a->done);
     json_object_end(&w);
 }
 
 /* --- protobuf ------------------------------------------------------------------------------------------- */
 
-/* A nested message: remember where it begins, write it, then put tag and length before it. */
-static void
-pb_end(struct buf *out, size_t at, uint32_t field)
+void
+answer_pb_end(struct buf *out, size_t at, uint32_t field)
 {
     size_t n = out->n - at;
     size_t header = wire_varint_size(field << 3) + wire_varint_size(n);
@@ -327,8 +332,8 @@ pb_attrs(const struct search_answer *a, struct buf *out, uint32_t field, const s
             wire_put_bytes(out, 1, buf_slice(&text));
             buf_fini(&text);
         }
-        pb_end(out, value, 2);
-        pb_end(out, at, field);
+        answer_pb_end(out, value, 2);
+        answer_pb_end(out, at, field);
     }
 }
 
@@ -346,11 +351,11 @@ pb_set(const struct search_answer *a, struct buf *out, uint32_t field, const str
         wire_put_u64_nz(out, 3, s->start_ns);
         wire_put_u64_nz(out, 4, s->duration_ns);
         pb_attrs(a, out, 5, s->attrs, s->attr_count);
-        pb_end(out, span, 1);
+        answer_pb_end(out, span, 1);
     }
     wire_put_u64_nz(out, 2, set->matched);
     pb_attrs(a, out, 3, set->attrs, set->attr_count);
-    pb_end(out, at, field);
+    answer_pb_end(out, at, field);
 }
 
 static void
@@ -378,26 +383,31 @@ pb_trace(const struct search_answer *a, struct buf *out, const struct search_tra
         size_t stats = out->n;
         wire_put_u64_nz(out, 1, t->services[i].spans);
         wire_put_u64_nz(out, 2, t->services[i].errors);
-        pb_end(out, stats, 2);
-        pb_end(out, entry, 8);
+        answer_pb_end(out, stats, 2);
+        answer_pb_end(out, entry, 8);
     }
-    pb_end(out, at, 1);
+    answer_pb_end(out, at, 1);
+}
+
+void
+answer_stats_pb(struct buf *out, const struct search_stats *s, bool done)
+{
+    size_t at = out->n;
+    wire_put_u64_nz(out, 1, s->traces);
+    wire_put_u64_nz(out, 2, s->bytes);
+    wire_put_u64_nz(out, 3, s->blocks);
+    wire_put_u64_nz(out, 4, jobs_done(s, done));
+    wire_put_u64_nz(out, 5, s->jobs + UINT64_C(1));
+    wire_put_u64_nz(out, 6, s->block_bytes);
+    wire_put_u64_nz(out, 7, s->spans);
+    answer_pb_end(out, at, 2);
 }
 
 void
 search_write_pb(const struct search_answer *a, size_t from, size_t n, struct buf *out)
 {
-    const struct search_stats *s = &a->result->stats;
     for (size_t i = from; i < from + n && !out->failed; i++) {
         pb_trace(a, out, a->result->traces[i]);
     }
-    size_t at = out->n;
-    wire_put_u64_nz(out, 1, s->traces);
-    wire_put_u64_nz(out, 2, s->bytes);
-    wire_put_u64_nz(out, 3, s->blocks);
-    wire_put_u64_nz(out, 4, jobs_done(a));
-    wire_put_u64_nz(out, 5, s->jobs + UINT64_C(1));
-    wire_put_u64_nz(out, 6, s->block_bytes);
-    wire_put_u64_nz(out, 7, s->spans);
-    pb_end(out, at, 2);
+    answer_stats_pb(out, &a->result->stats, a->done);
 }

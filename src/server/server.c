@@ -232,6 +232,7 @@ create_frontend(struct server *s)
     s->trace_source = (struct trace_source){find_live, s};
     s->search_source = search_source_live(&s->ingester);
     s->tag_source = tag_source_live(&s->ingester);
+    s->metrics_source = metrics_source_live(&s->ingester);
     struct frontend_options o = {
         .config = s->config,
         .overrides = s->overrides,
@@ -242,6 +243,8 @@ create_frontend(struct server *s)
         .search_source_count = 1,
         .tag_sources = &s->tag_source,
         .tag_source_count = 1,
+        .metrics_sources = &s->metrics_source,
+        .metrics_source_count = 1,
         .query_budget = &s->query_memory,
         .hooks = {.ctx = s, .ready = is_ready, .flush = flush, .shutdown = shutdown_asked},
     };

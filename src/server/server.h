@@ -39,6 +39,7 @@ struct server {
     struct trace_source trace_source;
     struct search_source search_source;
     struct tag_source tag_source;
+    struct metrics_source metrics_source;
     struct server_port ports[SERVER_PORTS_MAX];
     size_t port_count;
     struct maintenance *maintenance, *overrides_reload;

@@ -243,8 +243,8 @@ struct config_query_frontend {
         struct config_slo slo;
     } trace_by_id;
     struct {
-        uint64_t concurrent_jobs, max_exemplars, max_response_series, max_intervals;
-        int64_t max_duration_ns, query_backend_after_ns, interval_ns;
+        uint64_t max_exemplars, max_response_series, max_intervals;
+        int64_t max_duration_ns;
         struct config_slo slo;
     } metrics;
 };

@@ -8,6 +8,7 @@
 #include "vivace/base/budget.h"
 #include "vivace/config/overrides.h"
 #include "vivace/net/grpc.h"
+#include "vivace/querier/metrics.h"
 #include "vivace/querier/tags.h"
 #include "vivace/runtime/pool.h"
 
@@ -32,6 +33,8 @@ struct frontend_options { /* what it points to outlives the frontend */
     size_t search_source_count;
     const struct tag_source *tag_sources;
     size_t tag_source_count;
+    const struct metrics_source *metrics_sources;
+    size_t metrics_source_count;
     struct budget *query_budget;
     struct frontend_hooks hooks;
 };

@@ -9,6 +9,8 @@ const data = (name) => JSON.parse(readFileSync(join(here, '../../data/traceql', 
 
 export const { cases, base_unix_seconds: writtenBase } = data('api_cases.json');
 
+export const { cases: metricsCases } = data('metrics_cases.json');
+
 /** Unix seconds the data set's offsets count from; whole minutes away from the written ones. */
 export const base = Math.floor(Date.now() / 60_000) * 60 - 1200;
 
@@ -49,6 +51,10 @@ export async function query(server, path, params = {}, headers = {}) {
 export const search = (server, q, { start = -60, end = 600, ...rest } = {}, headers) =>
   query(server, '/api/search', { q, start: base + start, end: base + end, spss: 100, limit: 100, ...rest }, headers);
 
+/** /api/metrics/query_range or query; start and end are offsets. */
+export const metrics = (server, path, q, { start, end, ...rest } = {}, headers) =>
+  query(server, `/api/metrics/${path}`, { q, start: start === undefined ? undefined : base + start, end: end === undefined ? undefined : base + end, ...rest }, headers);
+
 // Everything a strict reader knows (grafana.md 2.1). A type is a function, a list a one-element array.
 const text = (v) => typeof v === 'string';
 const number = (v) => Number.isInteger(v) && v >= 0;
@@ -65,6 +71,29 @@ const attributes = [{ key: text, value }];
 const spans = [{ spanID: text, name: text, startTimeUnixNano: digits, durationNanos: digits, attributes }];
 const spanSet = { spans, matched: number, attributes };
 const serviceStats = (v) => Object.values(v).every((s) => Object.entries(s).every(([k, n]) => /^(span|error)Count$/.test(k) && number(n)));
+const searchMetrics = {
+  inspectedTraces: number,
+  inspectedBytes: digits,
+  totalBlocks: number,
+  completedJobs: number,
+  totalJobs: number,
+  totalBlockBytes: digits,
+  inspectedSpans: digits,
+};
+const double = (v) => typeof v === 'number' || ['NaN', 'Infinity', '-Infinity'].includes(v);
+export const metricsShape = {
+  series: [
+    {
+      labels: attributes,
+      value: double,
+      samples: [{ timestampMs: digits, value: double }],
+      exemplars: [{ labels: attributes, value: double, timestampMs: digits }],
+    },
+  ],
+  metrics: searchMetrics,
+  status: text,
+  message: text,
+};
 export const searchShape = {
   traces: [
     {
@@ -78,15 +107,7 @@ export const searchShape = {
       serviceStats,
     },
   ],
-  metrics: {
-    inspectedTraces: number,
-    inspectedBytes: digits,
-    totalBlocks: number,
-    completedJobs: number,
-    totalJobs: number,
-    totalBlockBytes: digits,
-    inspectedSpans: digits,
-  },
+  metrics: searchMetrics,
 };
 
 /** Throws at the first key or type a strict reader would refuse. */

@@ -1,0 +1,221 @@
+#include "metrics.h"
+
+#include "gate.h"
+
+#include "vivace/base/clock.h"
+#include "vivace/base/log.h"
+#include "vivace/base/mem.h"
+#include "vivace/traceql/traceql.h"
+
+void
+running_metrics_init(struct running_metrics *m, const struct query_owner *owner)
+{
+    *m = (struct running_metrics){.owner = *owner, .started_ns = clock_mono_ns()};
+    planned_init(&m->planned, owner->fe->o.query_budget);
+}
+
+void
+running_metrics_fini(struct running_metrics *m)
+{
+    metrics_destroy(m->metrics);
+    planned_fini(&m->planned);
+}
+
+/* Parse errors have a prefix only in instant queries; all others say "compiling query". */
+static err
+plan_query(struct running_metrics *m, struct fault *f)
+{
+    const slice text = m->request.q;
+    bool parsed = false;
+    err rc = planned_try(&m->planned, text,
+                         (size_t)m->owner.fe->o.config->query_frontend.max_query_expression_size_bytes, f,
+                         &parsed);
+    if (rc == ERR_INVALID && (parsed || m->request.instant) && m->planned.size_checked) {
+        fault_prefix(f, "compiling query");
+    }
+    if (rc == OK && m->planned.plan.metric.fn == TQL_METRIC_NONE) {
+        return FAULT(f, ERR_INVALID, "not a metrics query");
+    }
+    return rc;
+}
+
+/* The parameter, bounded by the configuration; the hint beats it. */
+static uint32_t
+exemplars_of(const struct running_metrics *m)
+{
+    const uint64_t max = m->owner.fe->o.config->query_frontend.metrics.max_exemplars;
+    const struct tql_static *hint = tql_query_hint(m->planned.plan.query, SL("exemplars"));
+    uint64_t n = m->request.exemplars && m->request.exemplars < max ? m->request.exemplars : max;
+    if (hint && hint->type == TQL_BOOL) {
+        n = hint->b ? n : 0;
+    } else if (hint && hint->type == TQL_INT && hint->i >= 0) {
+        n = (uint64_t)hint->i < max ? (uint64_t)hint->i : max;
+    }
+    n = n > 10000 ? 10000 : n;
+    return m->request.instant ? 0 : (uint32_t)n;
+}
+
+static uint32_t
+max_series_of(const struct running_metrics *m)
+{
+    const uint64_t max = m->owner.fe->o.config->query_frontend.metrics.max_response_series;
+    const uint64_t own = m->request.max_series;
+    const uint64_t n = own && (max == 0 || own < max) ? own : max;
+    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+void
+running_metrics_start(struct running_metrics *m, const _Atomic bool *cancelled)
+{
+    const struct frontend_options *o = &m->owner.fe->o;
+    m->query.plan = &m->planned.plan;
+    m->query.tenants = m->owner.tenants;
+    m->query.tenant_count = m->owner.tenant_count;
+    m->query.sources = o->search_sources;
+    m->query.source_count = o->search_source_count;
+    m->query.metrics_sources = o->metrics_sources;
+    m->query.metrics_source_count = o->metrics_source_count;
+    m->query.start_ns = m->request.from_ns;
+    m->query.step_ns = m->request.step_ns;
+    m->query.steps = m->request.steps;
+    m->query.exemplars = exemplars_of(m);
+    m->query.max_series = max_series_of(m);
+    m->query.guard = (struct query_guard){cancelled, query_deadline(m->owner.fe)};
+    m->query.budget = o->query_budget;
+    m->metrics = metrics_create(&m->query);
+}
+
+err
+running_metrics_begin(struct running_metrics *m, const _Atomic bool *cancelled, struct fault *f)
+{
+    err rc = OK;
+    TRY(plan_query(m, f));
+    TRY(metrics_request_check(&m->owner, &m->request, f));
+    running_metrics_start(m, cancelled);
+out:
+    return rc;
+}
+
+err
+running_metrics_step(struct running_metrics *m, struct fault *f)
+{
+    err rc = metrics_step(m->metrics, QUERY_SLICE_NS, f);
+    return rc == ERR_INVALID || rc == ERR_UNSUPPORTED ? ERR_INTERNAL : rc;
+}
+
+void
+running_metrics_answer(struct running_metrics *m, bool done, struct metrics_answer_form *ret)
+{
+    *ret = (struct metrics_answer_form){.result = metrics_result(m->metrics),
+                                        .start_ns = m->query.start_ns,
+                                        .step_ns = m->query.step_ns,
+                                        .steps = m->query.steps,
+                                        .max_series = m->query.max_series,
+                                        .instant = m->request.instant,
+                                        .done = done};
+}
+
+void
+running_metrics_log(struct running_metrics *m, err rc, const struct fault *f)
+{
+    const struct query_owner *o = &m->owner;
+    slice result = rc == ERR_CANCELLED ? SL("canceled") : SL("completed");
+    for (size_t i = 0; i < o->tenant_count; i++) {
+        series_add(metric_series(o->fe->queries, (slice[]){SL("metrics"), result, o->tenants[i]}), 1);
+    }
+    const struct search_stats stats = m->metrics ? *metrics_stats(m->metrics) : (struct search_stats){0};
+    LOG_I("query range response", LOG_STR("tenant", o->tenants[0]),
+          LOG_STR("query", slice_sub(m->request.q, 0, 1024)),
+          LOG_UINT("range_seconds", (m->request.end_ns - m->request.start_ns) / (uint64_t)NS_PER_S),
+          LOG_DBL("duration_seconds", (double)(clock_mono_ns() - m->started_ns) / (double)NS_PER_S),
+          LOG_UINT("total_requests", stats.jobs), LOG_UINT("completed_requests", stats.jobs_done),
+          LOG_UINT("inspected_bytes", stats.bytes), LOG_UINT("inspected_spans", stats.spans),
+          LOG_CSTR("error", rc == OK ? "null" : f->msg));
+}
+
+/* --- /api/metrics/query_range, /api/metrics/query ------------------------------------------------------- */
+
+struct http_metrics {
+    struct query_task task;
+    struct api_request *q;
+    struct running_metrics metrics;
+    bool begun;
+};
+
+static void
+answer(struct http_metrics *h)
+{
+    struct metrics_answer_form a;
+    struct buf out;
+    running_metrics_answer(&h->metrics, true, &a);
+    buf_init(&out, ANSWER_BYTES_MAX);
+    metrics_write_json(&a, &out);
+    if (out.failed) {
+        buf_fini(&out);
+        api_answer_error(h->q, 422, SL("the answer is too large, ask for a larger step"));
+    } else {
+        api_answer_buf(h->q, 200, SL("application/json"), &out);
+    }
+}
+
+static bool
+step(struct query_task *task)
+{
+    struct http_metrics *h = (struct http_metrics *)task;
+    struct fault f = {0};
+    err rc = OK;
+    if (!h->begun) {
+        rc = running_metrics_begin(&h->metrics, &h->q->r->cancelled, &f);
+        h->begun = true;
+    }
+    if (rc == OK) {
+        rc = running_metrics_step(&h->metrics, &f);
+    }
+    if (rc == ERR_AGAIN) {
+        return false;
+    }
+    running_metrics_log(&h->metrics, rc, &f);
+    if (rc == OK) {
+        answer(h);
+    } else {
+        api_answer_fault(h->q, rc, &f);
+    }
+    running_metrics_fini(&h->metrics);
+    mem_free(h);
+    return true;
+}
+
+static void
+start(struct api_request *q, bool instant)
+{
+    struct http_metrics *h = mem_new(struct http_metrics);
+    struct fault f = {0};
+    struct query_owner owner = {
+        .fe = q->fe, .tenants = q->tenants, .tenant_count = q->tenant_count, .arena = &q->arena};
+    h->q = q;
+    h->task.step = step;
+    running_metrics_init(&h->metrics, &owner);
+    err rc = metrics_request_from_url(q, instant, &h->metrics.request, &f);
+    if (rc == OK) {
+        rc = query_gate_enter(&q->fe->gate, &h->task);
+        if (rc == OK) {
+            return;
+        }
+        rc = FAULT(&f, ERR_LIMIT, "job queue full");
+    }
+    api_answer_fault(q, rc, &f);
+    running_metrics_fini(&h->metrics);
+    mem_free(h);
+}
+
+void
+metrics_range_http(struct api_request *q)
+{
+    start(q, false);
+}
+
+void
+metrics_instant_http(struct api_request *q)
+{
+    start(q, true);
+}

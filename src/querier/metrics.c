@@ -1,0 +1,295 @@
+#include "vivace/querier/metrics.h"
+
+#include "metrics_priv.h"
+
+#include "vivace/base/clock.h"
+#include "vivace/base/mem.h"
+#include "vivace/codec/otlp.h"
+#include "vivace/ingester/ingester.h"
+
+#include <stdatomic.h>
+
+struct metrics {
+    struct metrics_query q;
+    struct metrics_sink sink;
+    struct search *search; /* for plans that need whole traces */
+    struct search_query search_query;
+    void **cursors; /* by tenant and source; NULL = read */
+    struct search_hunt *hunts;
+    size_t cursor_count, at;
+    struct metrics_answer answer;
+    struct metrics_group *groups;
+    struct metrics_result result;
+    bool opened, done;
+};
+
+/* --- live data ------------------------------------------------------------------------------------------ */
+
+struct live_cursor {
+    const struct search_hunt *hunt;
+    struct ingester_scan *scan;
+    struct span_batch batch;
+    bool inside;
+};
+
+static err
+live_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
+          void **ret_cursor)
+{
+    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
+    if (ing == NULL) {
+        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
+    }
+    struct live_cursor *c = mem_new(struct live_cursor);
+    c->hunt = hunt;
+    c->scan = ingester_scan_open(ing, hunt->tenant, hunt->budget);
+    span_batch_init(&c->batch, 0); /* bounded by the record: WAL_RECORD_MAX */
+    stats->jobs += (uint32_t)ingester_scan_left(c->scan);
+    *ret_cursor = c;
+    return OK;
+}
+
+static void
+live_close(void *cursor)
+{
+    struct live_cursor *c = cursor;
+    ingester_scan_close(c->scan);
+    span_batch_fini(&c->batch);
+    mem_free(c);
+}
+
+/* The next segment with spans of the range. */
+static bool
+enter_segment(struct live_cursor *c, struct search_stats *stats)
+{
+    struct ingester_scan_segment info;
+    while (ingester_scan_peek(c->scan, &info)) {
+        if (info.min_start_ns <= c->hunt->end_ns && info.max_end_ns >= c->hunt->start_ns) {
+            ingester_scan_enter(c->scan);
+            c->inside = true;
+            return true;
+        }
+        ingester_scan_skip(c->scan);
+        stats->jobs_done++;
+    }
+    return false;
+}
+
+static err
+live_advance(void *cursor, struct metrics_sink *out, struct search_stats *stats, struct fault *f)
+{
+    struct live_cursor *c = cursor;
+    struct fault g = {0};
+    slice payload;
+    if (!c->inside && !enter_segment(c, stats)) {
+        return ERR_NOT_FOUND;
+    }
+    err rc = ingester_scan_next(c->scan, f, &payload);
+    if (rc == ERR_NOT_FOUND) {
+        c->inside = false;
+        stats->jobs_done++;
+        return OK;
+    }
+    if (rc != OK) {
+        return rc;
+    }
+    span_batch_reset(&c->batch);
+    rc = otlp_decode(payload, &c->batch, &g);
+    if (rc != OK) {
+        return FAULT(f, ERR_CORRUPT, "a live record: %s", g.msg);
+    }
+    stats->bytes += payload.n;
+    stats->spans += c->batch.span_count;
+    return metrics_collect(out, &c->batch, f);
+}
+
+struct metrics_source
+metrics_source_live(_Atomic(struct ingester *) *at)
+{
+    return (struct metrics_source){live_open, live_advance, live_close, at};
+}
+
+/* --- a query -------------------------------------------------------------------------------------------- */
+
+static bool
+needs_whole_traces(const struct tql_plan *plan)
+{
+    return plan->whole_trace || plan->needs_structure || plan->metric.fn == TQL_METRIC_COMPARE;
+}
+
+/* A trace some of whose spans are kept. */
+static err
+add_trace(void *ctx, struct eval *e, struct fault *f)
+{
+    return metrics_sink_rows(ctx, e, f);
+}
+
+static uint64_t
+end_of(const struct metrics_query *q)
+{
+    return q->start_ns + q->steps * q->step_ns;
+}
+
+struct metrics *
+metrics_create(const struct metrics_query *q)
+{
+    struct metrics *m = mem_new(struct metrics);
+    m->q = *q;
+    m->done = q->plan->never || q->steps == 0;
+    m->result.final_ns = UINT64_MAX;
+    metrics_sink_init(&m->sink, &m->q);
+    arena_init(&m->answer.memory, METRICS_BYTES_MAX);
+    if (!m->done && needs_whole_traces(q->plan)) {
+        m->search_query = (struct search_query){.plan = q->plan,
+                                                .tenants = q->tenants,
+                                                .tenant_count = q->tenant_count,
+                                                .sources = q->sources,
+                                                .source_count = q->source_count,
+                                                .start_ns = q->start_ns,
+                                                .end_ns = end_of(q),
+                                                .matched = add_trace,
+                                                .matched_ctx = &m->sink,
+                                                .guard = q->guard,
+                                                .budget = q->budget};
+        m->search = search_create(&m->search_query);
+    }
+    m->cursors = mem_new_array(void *, q->tenant_count * q->metrics_source_count + 1);
+    m->hunts = mem_new_array(struct search_hunt, q->tenant_count + 1);
+    return m;
+}
+
+void
+metrics_destroy(struct metrics *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < m->cursor_count; i++) {
+        if (m->cursors[i]) {
+            m->q.metrics_sources[i % m->q.metrics_source_count].close(m->cursors[i]);
+        }
+    }
+    search_destroy(m->search);
+    metrics_sink_fini(&m->sink);
+    arena_fini(&m->answer.memory);
+    mem_free(m->answer.v);
+    mem_free(m->groups);
+    mem_free(m->cursors);
+    mem_free(m->hunts);
+    mem_free(m);
+}
+
+static err
+open_all(struct metrics *m, struct fault *f)
+{
+    m->opened = true;
+    for (size_t i = 0; i < m->q.tenant_count; i++) {
+        m->hunts[i] = (struct search_hunt){.tenant = m->q.tenants[i],
+                                           .plan = m->q.plan,
+                                           .start_ns = m->q.start_ns,
+                                           .end_ns = end_of(&m->q),
+                                           .budget = m->q.budget};
+        for (size_t k = 0; k < m->q.metrics_source_count; k++) {
+            const struct metrics_source *source = &m->q.metrics_sources[k];
+            err rc =
+                source->open(source->ctx, &m->hunts[i], &m->result.stats, f, &m->cursors[m->cursor_count++]);
+            if (rc != OK) {
+                return rc;
+            }
+        }
+    }
+    return OK;
+}
+
+/* A record of the source at hand; ERR_NOT_FOUND when all are read. */
+static err
+work(struct metrics *m, struct fault *f)
+{
+    if (m->at == m->cursor_count) {
+        return ERR_NOT_FOUND;
+    }
+    const struct metrics_source *source = &m->q.metrics_sources[m->at % m->q.metrics_source_count];
+    err rc = source->advance(m->cursors[m->at], &m->sink, &m->result.stats, f);
+    if (rc == ERR_NOT_FOUND) {
+        source->close(m->cursors[m->at]);
+        m->cursors[m->at++] = NULL;
+        rc = OK;
+    }
+    return rc;
+}
+
+static err
+step_spans(struct metrics *m, int64_t slice_ns, struct fault *f)
+{
+    const int64_t until = clock_mono_ns() + slice_ns;
+    err rc = m->opened ? OK : open_all(m, f);
+    while (rc == OK) {
+        rc = query_guard_check(&m->q.guard, f);
+        rc = rc == OK ? work(m, f) : rc;
+        if (rc == OK && clock_mono_ns() >= until) {
+            return ERR_AGAIN;
+        }
+    }
+    return rc == ERR_NOT_FOUND ? OK : rc;
+}
+
+err
+metrics_step(struct metrics *m, int64_t slice_ns, struct fault *f)
+{
+    err rc = OK;
+    if (m->done) {
+        return OK;
+    }
+    if (m->search) {
+        rc = search_step(m->search, slice_ns, f);
+        m->result.stats = search_result(m->search)->stats;
+    } else {
+        rc = step_spans(m, slice_ns, f);
+    }
+    m->done = rc == OK;
+    return rc;
+}
+
+const struct search_stats *
+metrics_stats(const struct metrics *m)
+{
+    return &m->result.stats;
+}
+
+const struct metrics_result *
+metrics_result(struct metrics *m)
+{
+    struct metrics_result *r = &m->result;
+    struct metrics_answer *a = &m->answer;
+    arena_reset(&a->memory);
+    a->count = 0;
+    a->full = false;
+    metrics_answer_make(&m->sink, a);
+    metrics_second_stages(&m->q, a);
+    r->partial = a->full || m->sink.series.full || m->sink.compare.full;
+    if (m->q.max_series && a->count > m->q.max_series) {
+        a->count = m->q.max_series;
+        r->partial = true;
+    }
+    r->series = a->v;
+    r->count = a->count;
+    r->measured_key = a->measured_key;
+    r->final_ns = m->done ? 0 : UINT64_MAX;
+    return r;
+}
+
+const struct metrics_group *
+metrics_groups(struct metrics *m, size_t *ret_count)
+{
+    const struct timelines *s = &m->sink.series;
+    m->groups = mem_realloc(m->groups, s->count + 1, sizeof *m->groups);
+    for (size_t i = 0; i < s->count; i++) {
+        struct metrics_group *g = &m->groups[i];
+        *g = (struct metrics_group){.by = s->v[i].labels, .count = (uint64_t)s->v[i].values[0]};
+        for (int b = 0; b < TIMELINE_BUCKETS; b++) {
+            g->buckets[b] = s->v[i].buckets[b] ? (uint64_t)s->v[i].buckets[b][0] : 0;
+        }
+    }
+    *ret_count = s->count;
+    return m->groups;
+}

@@ -1,0 +1,45 @@
+/* What the files of a metrics query share. */
+#pragma once
+
+#include "compare.h"
+#include "eval_priv.h"
+#include "timelines.h"
+
+/* Where numbers gather: one for each worker. */
+struct metrics_sink {
+    const struct metrics_query *q;
+    struct eval eval; /* of batches of single spans */
+    struct timelines series;
+    struct compare_set compare;
+    struct tql_static labels[METRICS_LABELS_MAX];
+    size_t reserved;
+};
+
+void metrics_sink_init(struct metrics_sink *s, const struct metrics_query *q);
+void metrics_sink_fini(struct metrics_sink *s);
+/* What it holds, in the query's budget. */
+CHECKED err metrics_sink_account(struct metrics_sink *s, struct fault *f);
+void metrics_sink_merge(struct metrics_sink *into, const struct metrics_sink *from);
+/* The spans e's last run has kept. */
+CHECKED err metrics_sink_rows(struct metrics_sink *s, struct eval *e, struct fault *f);
+/* One span, its label values in s->labels; `measured` is NULL for functions that only count. */
+void metrics_sink_add(struct metrics_sink *s, uint32_t step, const struct span *span,
+                      const struct tql_static *measured);
+
+static inline bool
+metrics_measures(const struct metrics_query *q)
+{
+    return q->plan->metric.fn >= TQL_METRIC_MIN && q->plan->metric.fn != TQL_METRIC_COMPARE;
+}
+
+/* metrics_result.c: the series of an answer. */
+struct metrics_answer {
+    struct arena memory;
+    struct metrics_series *v;
+    size_t count, cap;
+    slice measured_key;
+    bool full;
+};
+void metrics_answer_make(const struct metrics_sink *s, struct metrics_answer *ret);
+/* metrics_second.c: topk, bottomk, comparisons, in their order. */
+void metrics_second_stages(const struct metrics_query *q, struct metrics_answer *a);
