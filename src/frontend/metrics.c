@@ -115,6 +115,20 @@ running_metrics_answer(struct running_metrics *m, bool done, struct metrics_answ
                                         .done = done};
 }
 
+uint32_t
+running_metrics_final(const struct running_metrics *m, const struct metrics_result *r)
+{
+    const struct metrics_query *q = &m->query;
+    if (r->final_ns == UINT64_MAX || q->plan->metric.fn == TQL_METRIC_COMPARE) {
+        return q->steps; /* which values compare() shows is known at the end */
+    }
+    if (r->final_ns <= q->start_ns) {
+        return 0;
+    }
+    uint64_t step = (r->final_ns - q->start_ns + q->step_ns - 1) / q->step_ns;
+    return step < q->steps ? (uint32_t)step : q->steps;
+}
+
 void
 running_metrics_log(struct running_metrics *m, err rc, const struct fault *f)
 {

@@ -1,9 +1,10 @@
-/* tempopb.StreamingQuerier: searches and tag queries as streams (api.md 2, grafana.md 1.6, 2.5).
+/* tempopb.StreamingQuerier: searches, tag and metrics queries as streams (api.md 2, grafana.md 1.6, 2.5).
  *
- * While a search runs, what is found and final is sent at most every STREAM_PERIOD_NS, each trace once; at
- * the end the whole result, always, in packets of at most STREAM_PACKET_MAX. Every message carries the
- * metrics. */
+ * While a search runs, what is found and final is sent at most every STREAM_PERIOD_NS, each trace once; of a
+ * metrics query the intervals that are final, each once; of both at least how far they are. At the end the
+ * whole result, always, in packets of at most STREAM_PACKET_MAX. Every message carries the metrics. */
 #include "gate.h"
+#include "metrics.h"
 #include "tags.h"
 
 #include "vivace/base/clock.h"
@@ -13,6 +14,8 @@
 #define STREAM_PACKET_MAX ((size_t)1 << 20) /* Grafana's clients take 4 MB; some proxies less */
 #define STREAM_ARENA_MAX  ((size_t)4 << 20)
 
+enum stream_kind { STREAM_SEARCH, STREAM_TAGS, STREAM_METRICS };
+
 /* What a call of any method has. */
 struct stream {
     struct query_task task;
@@ -21,13 +24,16 @@ struct stream {
     struct arena arena;
     slice tenants[TENANTS_PER_QUERY_MAX];
     size_t tenant_count, packet;
-    bool begun, is_search, values;
+    enum stream_kind kind;
+    bool begun, values, instant;
     enum tag_form form;
     union {
         struct running_search search;
         struct running_tags tags;
+        struct running_metrics metrics;
     };
-    size_t sent; /* traces */
+    size_t sent;        /* traces */
+    uint32_t sent_from; /* intervals from here on */
     int64_t last_ns;
 };
 
@@ -81,16 +87,62 @@ send_traces(struct stream *s, const struct search_answer *a, size_t from, size_t
     } while (n > 0);
 }
 
+/* Series [from, from + n) in as many packets as they take; one at least. */
+static void
+send_series(struct stream *s, const struct metrics_answer_form *a)
+{
+    const size_t count = a->result->count;
+    size_t from = 0;
+    size_t chunk = count;
+    do {
+        struct buf out;
+        size_t take = chunk < count - from ? chunk : count - from;
+        buf_init(&out, ANSWER_BYTES_MAX);
+        metrics_write_pb(a, from, take, from + take == count, &out);
+        while ((out.failed || (s->packet && out.n > s->packet)) && take > 1) {
+            take /= 2;
+            chunk = take; /* the next ones are likely as large */
+            buf_clear(&out);
+            metrics_write_pb(a, from, take, from + take == count, &out);
+        }
+        send_message(s, &out);
+        buf_fini(&out);
+        from += take;
+    } while (from < count);
+}
+
+/* The intervals that became final, or only how far the query is. */
+static void
+send_metrics_progress(struct stream *s)
+{
+    struct metrics_answer_form a;
+    const struct metrics_result nothing = {.stats = *metrics_stats(s->metrics.metrics)};
+    running_metrics_answer(&s->metrics, false, &a);
+    a.first_step = running_metrics_final(&s->metrics, a.result);
+    a.steps = s->sent_from;
+    if (a.first_step >= a.steps || s->instant) {
+        a.result = &nothing;
+    } else {
+        s->sent_from = a.first_step;
+    }
+    send_series(s, &a);
+}
+
 /* What is found and will stay, once every period; nothing when the client is slow to read. */
 static void
 send_progress(struct stream *s)
 {
     struct search_answer a;
     int64_t now = clock_mono_ns();
-    if (!s->is_search || now - s->last_ns < STREAM_PERIOD_NS || grpc_queued(s->call) > GRPC_QUEUED_HIGH) {
+    if (s->kind == STREAM_TAGS || now - s->last_ns < STREAM_PERIOD_NS ||
+        grpc_queued(s->call) > GRPC_QUEUED_HIGH) {
         return;
     }
     s->last_ns = now;
+    if (s->kind == STREAM_METRICS) {
+        send_metrics_progress(s);
+        return;
+    }
     running_search_answer(&s->search, false, &a);
     size_t n = a.result->final_count > s->sent ? a.result->final_count - s->sent : 0;
     answer_kinds_look(a.kinds, a.result, s->sent, n);
@@ -101,7 +153,11 @@ send_progress(struct stream *s)
 static void
 send_result(struct stream *s)
 {
-    if (s->is_search) {
+    if (s->kind == STREAM_METRICS) {
+        struct metrics_answer_form a;
+        running_metrics_answer(&s->metrics, true, &a);
+        send_series(s, &a);
+    } else if (s->kind == STREAM_SEARCH) {
         struct search_answer a;
         running_search_answer(&s->search, true, &a);
         answer_kinds_look(a.kinds, a.result, 0, a.result->count);
@@ -113,26 +169,77 @@ send_result(struct stream *s)
     }
 }
 
+/* What a begun query leaves behind. */
 static void
-finish(struct stream *s, err rc, const struct fault *f)
+end_query(struct stream *s, err rc, const struct fault *f)
 {
-    slice text = rc == OK ? SL_EMPTY : slice_cstr(f->msg[0] ? f->msg : err_name(rc));
-    if (s->begun && s->is_search) {
+    switch (s->kind) {
+    case STREAM_SEARCH:
         running_search_log(&s->search, rc, f);
-    } else if (s->begun) {
+        break;
+    case STREAM_METRICS:
+        running_metrics_log(&s->metrics, rc, f);
+        break;
+    default:
         running_tags_log(&s->tags, rc, f);
+        break;
     }
     if (rc == OK) {
         send_result(s);
     }
-    grpc_finish_later(s->call, rc == OK ? GRPC_OK : status_of(rc), text, SL_EMPTY);
-    if (s->begun && s->is_search) {
+}
+
+static void
+free_query(struct stream *s)
+{
+    switch (s->kind) {
+    case STREAM_SEARCH:
         running_search_fini(&s->search);
-    } else if (s->begun) {
+        break;
+    case STREAM_METRICS:
+        running_metrics_fini(&s->metrics);
+        break;
+    default:
         running_tags_fini(&s->tags);
+        break;
+    }
+}
+
+/* Tempo checks metrics queries inside the call, which gives another status. */
+static enum grpc_status
+end_status(const struct stream *s, err rc)
+{
+    if (rc == ERR_INVALID && s->begun && s->kind == STREAM_METRICS && !s->metrics.request.range_refused) {
+        return GRPC_UNKNOWN;
+    }
+    return rc == OK ? GRPC_OK : status_of(rc);
+}
+
+static void
+finish(struct stream *s, err rc, const struct fault *f)
+{
+    slice text = rc == OK ? SL_EMPTY : slice_cstr(f->msg[0] ? f->msg : err_name(rc));
+    if (s->begun) {
+        end_query(s, rc, f);
+    }
+    grpc_finish_later(s->call, end_status(s, rc), text, SL_EMPTY);
+    if (s->begun) {
+        free_query(s);
     }
     arena_fini(&s->arena);
     mem_free(s);
+}
+
+static err
+begin_metrics(struct stream *s, const struct query_owner *owner, slice message, struct fault *f)
+{
+    err rc = OK;
+    running_metrics_init(&s->metrics, owner);
+    TRY(metrics_request_from_pb(message, s->instant, &s->metrics.request, f));
+    TRY(running_metrics_begin(&s->metrics, &s->call->cancelled, f));
+    s->sent_from = s->metrics.request.steps;
+out:
+    return rc;
 }
 
 static err
@@ -142,7 +249,9 @@ begin_query(struct stream *s, slice message, struct fault *f)
         .fe = s->fe, .tenants = s->tenants, .tenant_count = s->tenant_count, .arena = &s->arena};
     err rc = OK;
     s->begun = true;
-    if (s->is_search) {
+    if (s->kind == STREAM_METRICS) {
+        TRY(begin_metrics(s, &owner, message, f));
+    } else if (s->kind == STREAM_SEARCH) {
         running_search_init(&s->search, &owner);
         TRY(search_request_from_pb(message, &s->arena, &s->search.request, f));
         TRY(running_search_begin(&s->search, &s->call->cancelled, f));
@@ -189,7 +298,9 @@ step(struct query_task *task)
     if (!s->begun && !begin(s)) {
         return true;
     }
-    err rc = s->is_search ? running_search_step(&s->search, &f) : running_tags_step(&s->tags, &f);
+    err rc = s->kind == STREAM_SEARCH    ? running_search_step(&s->search, &f)
+             : s->kind == STREAM_METRICS ? running_metrics_step(&s->metrics, &f)
+                                         : running_tags_step(&s->tags, &f);
     if (rc == ERR_AGAIN) {
         send_progress(s);
         return false;
@@ -206,8 +317,9 @@ start(struct frontend *fe, struct grpc_call *c, const struct stream *kind)
     s->fe = fe;
     s->call = c;
     s->task.step = step;
-    s->is_search = kind->is_search;
+    s->kind = kind->kind;
     s->values = kind->values;
+    s->instant = kind->instant;
     s->form = kind->form;
     s->packet = packet && packet < STREAM_PACKET_MAX ? packet : STREAM_PACKET_MAX;
     s->last_ns = clock_mono_ns();
@@ -222,31 +334,43 @@ start(struct frontend *fe, struct grpc_call *c, const struct stream *kind)
 static void
 search(void *ctx, struct grpc_call *c)
 {
-    start(ctx, c, &(struct stream){.is_search = true});
+    start(ctx, c, &(struct stream){.kind = STREAM_SEARCH});
 }
 
 static void
 tags_v1(void *ctx, struct grpc_call *c)
 {
-    start(ctx, c, &(struct stream){.form = TAGS_V1});
+    start(ctx, c, &(struct stream){.kind = STREAM_TAGS, .form = TAGS_V1});
 }
 
 static void
 tags_v2(void *ctx, struct grpc_call *c)
 {
-    start(ctx, c, &(struct stream){.form = TAGS_V2});
+    start(ctx, c, &(struct stream){.kind = STREAM_TAGS, .form = TAGS_V2});
 }
 
 static void
 values_v1(void *ctx, struct grpc_call *c)
 {
-    start(ctx, c, &(struct stream){.values = true, .form = TAGS_V1});
+    start(ctx, c, &(struct stream){.kind = STREAM_TAGS, .values = true, .form = TAGS_V1});
 }
 
 static void
 values_v2(void *ctx, struct grpc_call *c)
 {
-    start(ctx, c, &(struct stream){.values = true, .form = TAGS_V2});
+    start(ctx, c, &(struct stream){.kind = STREAM_TAGS, .values = true, .form = TAGS_V2});
+}
+
+static void
+metrics_range(void *ctx, struct grpc_call *c)
+{
+    start(ctx, c, &(struct stream){.kind = STREAM_METRICS});
+}
+
+static void
+metrics_instant(void *ctx, struct grpc_call *c)
+{
+    start(ctx, c, &(struct stream){.kind = STREAM_METRICS, .instant = true});
 }
 
 static const struct grpc_method methods[] = {
@@ -255,6 +379,8 @@ static const struct grpc_method methods[] = {
     {"SearchTagsV2", tags_v2},
     {"SearchTagValues", values_v1},
     {"SearchTagValuesV2", values_v2},
+    {"MetricsQueryRange", metrics_range},
+    {"MetricsQueryInstant", metrics_instant},
 };
 
 const struct grpc_service frontend_streaming = {
