@@ -77,7 +77,7 @@ void
 settle(struct target *t, double quiet_s, double limit_s, struct settled *ret)
 {
     struct blob text = {0};
-    *ret = (struct settled){.rested = true, .blocks = -1, .compactions = -1};
+    *ret = (struct settled){.rested = true, .blocks = -1, .flushes = -1, .compactions = -1};
     uint64_t start = now_ns();
     int status = http_get(t, "/flush", NULL, &text);
     if (status >= 200 && status <= 299) {
@@ -106,6 +106,7 @@ settle(struct target *t, double quiet_s, double limit_s, struct settled *ret)
     ret->quiet_s = (double)(moved - from) / 1e9;
     if (http_get(t, "/metrics", NULL, &text) == 200) {
         ret->blocks = metric_sum(&text, "tempodb_blocklist_length");
+        ret->flushes = metric_sum(&text, "tempo_ingester_blocks_flushed_total");
         ret->compactions = metric_sum(&text, "tempo_compactor_compaction_total");
     }
     target_usage(t, &ret->at_rest);

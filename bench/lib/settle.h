@@ -10,10 +10,10 @@
 struct settled {
     double flush_s; /* until /flush had answered; a server without it: 0 */
     double quiet_s; /* from there until nothing had moved for the asked time, that time not counted */
-    struct target_usage at_flush; /* when /flush had answered */
-    struct target_usage at_rest;  /* at the end */
-    double blocks, compactions;   /* of /metrics, at the end; -1 = not told */
-    bool rested;                  /* false: still moving at the limit */
+    struct target_usage at_flush;        /* when /flush had answered */
+    struct target_usage at_rest;         /* at the end */
+    double blocks, flushes, compactions; /* of /metrics, at the end; -1 = not told */
+    bool rested;                         /* false: still moving at the limit */
 };
 
 /* GET /flush, then wait until for `quiet_s` seconds in a row no metric of the block list, of flushes and of

@@ -72,3 +72,21 @@ test('bench byid finds every trace, cold and warm, and sees spans at once', asyn
   positive(result, 'cold_first_p50_ms', 'cold_p50_ms', 'warm_json_p50_ms', 'warm_protobuf_p50_ms', 'missing_p50_ms');
   positive(result, 'visible_by_id_p50_ms', 'visible_by_search_p50_ms', 'restart_ready_p50_ms');
 });
+
+test('bench soak loads, asks and samples memory at once', async () => {
+  const { status, stderr, result } = await bench('soak', '--minutes', 0.15, '--rate', 5000, '--quiet', 0);
+  assert.equal(status, 0, stderr);
+  assert.equal(result.verdict, 'good');
+  positive(result, 'search_queries', 'byid_queries', 'tags_queries', 'search_p99_ms', 'last_quarter_rss_mib', 'verified_spans');
+  assert.equal(result.search_errors + result.byid_errors + result.tags_errors, 0);
+  assert.ok(Math.abs(result.spans_per_second - 5000) < 500, `${result.spans_per_second} spans a second`);
+});
+
+test('bench overload is refused, loses nothing that was acknowledged, and recovers', async () => {
+  const { status, stderr, result } = await bench('overload', '--spans', 200_000, '--limit', 32, '--quiet', 0);
+  assert.equal(status, 0, stderr);
+  assert.equal(result.verdict, 'good');
+  positive(result, 'refusals', 'acknowledged_spans', 'verified_spans', 'recovered', 'peak_rss_mib');
+  assert.match(result.first_error, /^status 8:/);
+  assert.ok(result.settled_peak_rss_mib < 32 + 24);
+});
