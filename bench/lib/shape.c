@@ -169,17 +169,25 @@ ask(struct scene *scene, const struct shape *s, const char *path, struct shape_r
 }
 
 static void
-shape_report(struct result *out, const char *name, const struct shape_result *r)
+shape_report(struct result *out, const struct shape *s, const struct shape_result *r)
 {
+    const char *limit = s->more ? strstr(s->more, "limit=") : NULL;
+    double most = limit ? strtod(limit + strlen("limit="), NULL) : INFINITY;
     const struct {
         const char *key;
         double value;
-    } list[] = {{"p50_ms", r->p50_ms},     {"p99_ms", r->p99_ms},  {"max_ms", r->max_ms},
-                {"results", r->results},   {"sum", r->sum},        {"inspected_bytes", r->inspected_bytes},
-                {"peak_mib", r->peak_mib}, {"rss_mib", r->rss_mib}};
+    } list[] = {{"p50_ms", r->p50_ms},
+                {"p99_ms", r->p99_ms},
+                {"max_ms", r->max_ms},
+                {"results", r->results},
+                {"limited", r->results >= most},
+                {"sum", r->sum},
+                {"inspected_bytes", r->inspected_bytes},
+                {"peak_mib", r->peak_mib},
+                {"rss_mib", r->rss_mib}};
     char key[96];
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        snprintf(key, sizeof key, "%s_%s", name, list[i].key);
+        snprintf(key, sizeof key, "%s_%s", s->name, list[i].key);
         result_num(out, key, list[i].value);
     }
 }
@@ -213,7 +221,7 @@ shape_measure(struct shape_run *r, const struct shape *s, struct shape_result *r
         ret->p50_ms = rank_of(ms, n, 0.5);
         ret->p99_ms = rank_of(ms, n, 0.99);
         ret->max_ms = ms[n - 1];
-        shape_report(&scene->out, s->name, ret);
+        shape_report(&scene->out, s, ret);
         fprintf(stderr, "%-28s p50 %9.2f ms  max %9.2f ms  %6.0f results  %9.0f KB read  peak %4.0f MiB\n",
                 s->name, ret->p50_ms, ret->max_ms, ret->results, ret->inspected_bytes / 1e3, ret->peak_mib);
     } else {
