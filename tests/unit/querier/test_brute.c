@@ -11,7 +11,7 @@
 #ifdef VIVACE_DEBUG
 #define PAIRS 8000u
 #else
-#define PAIRS 300000u
+#define PAIRS 120000u
 #endif
 #define TRACES_EACH 4u
 
