@@ -37,7 +37,8 @@ reading_fini(struct reading *r)
 }
 
 static err
-read_range(struct reading *r, size_t row_group, uint64_t from, uint64_t to, struct span_batch *out)
+read_range(struct reading *r, size_t row_group, uint64_t from, uint64_t to, const trace_id *trace,
+           struct span_batch *out)
 {
     struct leaf_request q = {
         .file = &r->file,
@@ -48,7 +49,7 @@ read_range(struct reading *r, size_t row_group, uint64_t from, uint64_t to, stru
         .scratch = &r->arena,
         .f = r->f,
     };
-    return rows_read(&q, &r->reader->schema, &r->context, out);
+    return rows_read(&q, &r->reader->schema, trace, &r->context, out);
 }
 
 /* Could the row group hold the trace? Bounds in memory, then two small reads of the filter. */
@@ -68,21 +69,19 @@ may_have(struct reading *r, const struct parquet_chunk *chunk, slice key, bool *
     return rc;
 }
 
-/* First and last row + 1 of the id in one page of decoded values. */
+/* First row and last row + 1 of the id in one page of decoded values: those that stand together. */
 static bool
 match_rows(const struct parquet_vector *v, slice id, uint64_t *ret_from, uint64_t *ret_to)
 {
-    bool found = false;
-    for (size_t i = 0; i < v->values.count; i++) {
-        if (slice_eq(v->values.bytes[i], id)) {
-            if (!found) {
-                *ret_from = v->page.first_row + i;
-            }
-            *ret_to = v->page.first_row + i + 1;
-            found = true;
-        }
+    size_t i = 0, from;
+    while (i < v->values.count && !slice_eq(v->values.bytes[i], id)) {
+        i++;
     }
-    return found;
+    for (from = i; i < v->values.count && slice_eq(v->values.bytes[i], id); i++) {
+    }
+    *ret_from = v->page.first_row + from;
+    *ret_to = v->page.first_row + i;
+    return i > from;
 }
 
 /* The same for dictionary codes. */
@@ -91,23 +90,21 @@ match_codes(const struct parquet_vector *v, const struct parquet_values *diction
             uint64_t *ret_from, uint64_t *ret_to)
 {
     uint32_t code = UINT32_MAX;
-    bool found = false;
+    size_t k = 0, from;
     for (size_t i = 0; i < dictionary->count; i++) {
         if (slice_eq(dictionary->bytes[i], id)) {
             code = (uint32_t)i;
             break;
         }
     }
-    for (size_t i = 0; code != UINT32_MAX && i < v->values.count; i++) {
-        if (v->codes[i] == code) {
-            if (!found) {
-                *ret_from = v->page.first_row + i;
-            }
-            *ret_to = v->page.first_row + i + 1;
-            found = true;
-        }
+    while (k < v->values.count && v->codes[k] != code) {
+        k++;
     }
-    return found;
+    for (from = k; k < v->values.count && v->codes[k] == code; k++) {
+    }
+    *ret_from = v->page.first_row + from;
+    *ret_to = v->page.first_row + k;
+    return k > from;
 }
 
 static bool
@@ -164,6 +161,10 @@ locate(struct reading *r, size_t row_group, slice id, uint64_t *ret_from, uint64
         }
         TRY(parquet_column_seek(r->column, pages.pages[i].first_row, r->f));
         TRY(page_match(r, id, &from, &to, &found));
+        if (found && any && from != *ret_to) {
+            return FAULT(r->f, ERR_CORRUPT, "row group %zu: the rows of a trace do not stand together",
+                         row_group);
+        }
         if (found) {
             *ret_from = any ? *ret_from : from;
             *ret_to = to;
@@ -176,7 +177,7 @@ out:
 }
 
 static err
-find_in(struct reading *r, slice id, struct span_batch *out)
+find_in(struct reading *r, const trace_id *trace, slice id, struct span_batch *out)
 {
     bool any = false;
     err rc = OK;
@@ -187,7 +188,7 @@ find_in(struct reading *r, slice id, struct span_batch *out)
             continue;
         }
         TRY(rc);
-        TRY(read_range(r, g, from, to, out));
+        TRY(read_range(r, g, from, to, trace, out));
         any = true;
     }
     rc = any ? OK : ERR_NOT_FOUND;
@@ -204,7 +205,7 @@ block_find_trace(struct block_reader *r, const trace_id *id, struct span_batch *
     reading_init(&reading, r, f);
     char hex[sizeof id->b * 2];
     hex_encode(id->b, sizeof id->b, hex);
-    err rc = find_in(&reading, slice_of(hex, sizeof hex), out);
+    err rc = find_in(&reading, id, slice_of(hex, sizeof hex), out);
     *inspected_bytes += reading.counted.bytes;
     reading_fini(&reading);
     if (rc != OK) {
@@ -232,7 +233,7 @@ block_read_rows(struct block_reader *r, size_t row_group, uint64_t from, uint64_
                      (unsigned long long)from, (unsigned long long)to, row_group);
     }
     reading_init(&reading, r, f);
-    err rc = read_range(&reading, row_group, from, to, out);
+    err rc = read_range(&reading, row_group, from, to, NULL, out);
     *inspected_bytes += reading.counted.bytes;
     reading_fini(&reading);
     if (rc != OK) {

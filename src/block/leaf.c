@@ -9,50 +9,6 @@ no_room(const struct leaf_request *q)
     return FAULT(q->f, ERR_LIMIT, "the trace is too large for the memory it may take");
 }
 
-/* The part of a page that is wanted. */
-struct part {
-    size_t level_from, level_to, value_from, value_to;
-};
-
-static struct part
-part_of(const struct leaf_request *q, const struct parquet_vector *v, uint8_t max_def)
-{
-    struct part p = {0};
-    uint64_t row = v->page.first_row;
-    if (v->def == NULL && v->rep == NULL) {
-        uint64_t end = row + v->page.level_count;
-        p.level_from = q->from > row ? (size_t)(q->from - row) : 0;
-        p.level_to = q->to < end ? (size_t)(q->to - row) : v->page.level_count;
-        p.value_from = p.level_from;
-        p.value_to = p.level_to;
-        return p;
-    }
-    size_t value = 0;
-    bool in = false;
-    for (size_t i = 0; i < v->page.level_count; i++) {
-        bool begins = v->rep == NULL || v->rep[i] == 0;
-        row += begins && i > 0;
-        if (!in && row >= q->from) {
-            p.level_from = i;
-            p.value_from = value;
-            in = true;
-        }
-        if (row >= q->to) {
-            p.level_to = i;
-            p.value_to = value;
-            return p;
-        }
-        value += v->def == NULL || v->def[i] == max_def;
-    }
-    p.level_to = v->page.level_count;
-    p.value_to = value;
-    if (!in) {
-        p.level_from = p.level_to;
-        p.value_from = p.value_to;
-    }
-    return p;
-}
-
 struct gather {
     const struct leaf_request *q;
     struct leaf *leaf;
@@ -85,17 +41,17 @@ copy_bytes(struct gather *g, const slice *from, size_t n, slice *to)
 }
 
 static err
-gather_levels(struct gather *g, const struct parquet_vector *v, struct part p)
+gather_levels(struct gather *g, const struct parquet_vector *v)
 {
     struct leaf *l = g->leaf;
-    size_t n = p.level_to - p.level_from;
+    size_t n = v->page.level_count;
     if (g->has_def) {
         l->def = arena_grow(g->q->scratch, l->def, l->level_count, &g->def_cap, l->level_count + n + 1, 1);
         if (l->def == NULL) {
             return no_room(g->q);
         }
         if (v->def) {
-            memcpy(l->def + l->level_count, v->def + p.level_from, n);
+            memcpy(l->def + l->level_count, v->def, n);
         } else {
             memset(l->def + l->level_count, l->max_def, n);
         }
@@ -105,11 +61,7 @@ gather_levels(struct gather *g, const struct parquet_vector *v, struct part p)
         if (l->rep == NULL) {
             return no_room(g->q);
         }
-        if (v->rep) {
-            memcpy(l->rep + l->level_count, v->rep + p.level_from, n);
-        } else {
-            memset(l->rep + l->level_count, 0, n);
-        }
+        memcpy(l->rep + l->level_count, v->rep, n);
     }
     l->level_count += n;
     return OK;
@@ -119,13 +71,9 @@ static err
 gather_page(struct gather *g, const struct parquet_vector *v)
 {
     struct leaf *l = g->leaf;
-    struct part p = part_of(g->q, v, l->max_def);
-    size_t n = p.value_to - p.value_from;
+    size_t n = v->values.count;
     err rc = OK;
-    if ((v->rep && v->page.level_count && v->rep[0] > 0) || p.value_to > v->values.count) {
-        return FAULT(g->q->f, ERR_CORRUPT, "a page begins within a row, or lacks values");
-    }
-    TRY(gather_levels(g, v, p));
+    TRY(gather_levels(g, v));
     g->values = arena_grow(g->q->scratch, g->values, l->values.count, &g->value_cap, l->values.count + n + 1,
                            g->width);
     if (g->values == NULL) {
@@ -133,9 +81,9 @@ gather_page(struct gather *g, const struct parquet_vector *v)
     }
     uint8_t *to = g->values + l->values.count * g->width;
     if (g->is_bytes) {
-        TRY(copy_bytes(g, v->values.bytes + p.value_from, n, (slice *)(void *)to));
+        TRY(copy_bytes(g, v->values.bytes, n, (slice *)(void *)to));
     } else if (n) {
-        memcpy(to, (const uint8_t *)v->values.raw + p.value_from * g->width, n * g->width);
+        memcpy(to, v->values.raw, n * g->width);
     }
     l->values.count += n;
     l->values.raw = g->values;
@@ -192,7 +140,7 @@ leaf_load(const struct leaf_request *q, int32_t leaf, uint8_t owner_def, struct 
             rc = FAULT(q->f, ERR_CORRUPT, "column %.*s ends before its row group", SL_FMT(node->field.name));
         }
         TRY(rc);
-        TRY(parquet_column_decode(q->column, PARQUET_DECODE_VALUES, q->f, &v));
+        TRY(parquet_column_decode_rows(q->column, PARQUET_DECODE_VALUES, q->from, q->to, q->f, &v));
         g.last_from = SL_EMPTY; /* its memory may be another value now */
         TRY(gather_page(&g, &v));
     }

@@ -54,6 +54,7 @@ struct row_context {
     slice resource_raw, scope_raw;
 };
 
-/* Append the spans of the rows; on an error `out` is as it was. */
-CHECKED err rows_read(struct leaf_request *q, const struct block_schema *schema, struct row_context *context,
-                      struct span_batch *out);
+/* Append the spans of the rows; on an error `out` is as it was. `trace`: the id of all these rows, when it is
+ * known already (its column is not read then), or NULL. */
+CHECKED err rows_read(struct leaf_request *q, const struct block_schema *schema, const trace_id *trace,
+                      struct row_context *context, struct span_batch *out);

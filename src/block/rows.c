@@ -26,6 +26,7 @@ struct generic_leaves {
 struct row_reader {
     struct leaf_request q;
     const struct block_schema *schema;
+    const trace_id *trace; /* of all rows, or NULL */
     struct span_batch *out;
     struct leaf fixed[BLOCK_COLUMN_COUNT];
     struct leaf *attrs; /* one per schema->attrs, loaded when an order names it */
@@ -412,6 +413,9 @@ load_fixed(struct row_reader *r, const uint8_t *columns, size_t count, size_t ow
     err rc = OK;
     for (size_t i = 0; i < count; i++) {
         uint8_t c = columns[i];
+        if (c == BLOCK_TRACE_ID && r->trace) {
+            continue;
+        }
         bool scratch = c == BLOCK_TRACE_ID || c == BLOCK_RESOURCE_RAW || c == BLOCK_SCOPE_RAW ||
                        c == BLOCK_ORDER || c == BLOCK_EVENT_ORDER || c == BLOCK_LINK_ORDER;
         struct arena *bytes = scratch ? r->q.scratch : &r->out->arena;
@@ -462,6 +466,10 @@ span_fill(const struct row_reader *r, size_t i, struct span *s)
     s->dropped_attrs = (uint32_t)f[BLOCK_DROPPED_ATTRS].values.i32[i];
     s->dropped_events = (uint32_t)f[BLOCK_DROPPED_EVENTS].values.i32[i];
     s->dropped_links = (uint32_t)f[BLOCK_DROPPED_LINKS].values.i32[i];
+    if (r->trace) {
+        s->trace = *r->trace;
+        return true;
+    }
     return hex_decode(f[BLOCK_TRACE_ID].values.bytes[i], s->trace.b, sizeof s->trace);
 }
 
@@ -490,11 +498,15 @@ out:
 }
 
 err
-rows_read(struct leaf_request *q, const struct block_schema *schema, struct row_context *context,
-          struct span_batch *out)
+rows_read(struct leaf_request *q, const struct block_schema *schema, const trace_id *trace,
+          struct row_context *context, struct span_batch *out)
 {
-    struct row_reader r = {
-        .q = *q, .schema = schema, .out = out, .rows = (size_t)(q->to - q->from), .context = *context};
+    struct row_reader r = {.q = *q,
+                           .schema = schema,
+                           .trace = trace,
+                           .out = out,
+                           .rows = (size_t)(q->to - q->from),
+                           .context = *context};
     struct span_batch before = *out;
     err rc = OK;
     for (size_t i = 0; i < 3; i++) {

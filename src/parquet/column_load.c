@@ -74,20 +74,20 @@ split_v1(slice *body, unsigned encoding, uint8_t max, struct fault *f, slice *re
 }
 
 static err
-split_page(struct parquet_column *c, slice stored, struct fault *f, slice *ret_rep, slice *ret_def)
+split_page(struct parquet_column *c, slice stored, struct fault *f)
 {
     const struct page_header *h = &c->header;
     err rc = OK;
     if (h->type == PAGE_DATA) {
         TRY(unpack(c, stored, h->uncompressed_bytes, &c->body, f, &c->values));
-        TRY(split_v1(&c->values, h->rep_encoding, c->leaf->max_rep, f, ret_rep));
-        TRY(split_v1(&c->values, h->def_encoding, c->leaf->max_def, f, ret_def));
+        TRY(split_v1(&c->values, h->rep_encoding, c->leaf->max_rep, f, &c->rep_bits));
+        TRY(split_v1(&c->values, h->def_encoding, c->leaf->max_def, f, &c->def_bits));
         return OK;
     }
     /* The header's parser has seen that both level parts fit both sizes. */
     size_t levels = (size_t)h->rep_bytes + h->def_bytes;
-    *ret_rep = slice_sub(stored, 0, h->rep_bytes);
-    *ret_def = slice_sub(stored, h->rep_bytes, h->def_bytes);
+    c->rep_bits = slice_sub(stored, 0, h->rep_bytes);
+    c->def_bits = slice_sub(stored, h->rep_bytes, h->def_bytes);
     slice packed = slice_sub(stored, levels, stored.n);
     if (h->compressed && packed.n > 0) {
         TRY(unpack(c, packed, h->uncompressed_bytes - levels, &c->body, f, &c->values));
@@ -98,23 +98,36 @@ out:
     return rc;
 }
 
+static err
+column_unpack(struct parquet_column *c, struct fault *f)
+{
+    err rc = OK;
+    slice stored = SL_EMPTY;
+    if (c->unpacked) {
+        return OK;
+    }
+    TRY(stored_bytes(c, &c->header, c->body_off, f, &stored));
+    TRY(split_page(c, stored, f));
+    c->unpacked = true;
+out:
+    return rc;
+}
+
 err
 column_load(struct parquet_column *c, struct fault *f)
 {
     err rc = OK;
-    slice stored = SL_EMPTY, rep = SL_EMPTY, def = SL_EMPTY;
     size_t n = c->header.value_count;
     if (c->loaded) {
         return OK;
     }
-    TRY(stored_bytes(c, &c->header, c->body_off, f, &stored));
-    TRY(split_page(c, stored, f, &rep, &def));
+    TRY(column_unpack(c, f));
     c->value_count = n;
     if (c->leaf->max_rep > 0) {
-        TRY(read_levels(c, rep, c->leaf->max_rep, &c->rep, f));
+        TRY(read_levels(c, c->rep_bits, c->leaf->max_rep, &c->rep, f));
     }
     if (c->leaf->max_def > 0) {
-        TRY(read_levels(c, def, c->leaf->max_def, &c->def, f));
+        TRY(read_levels(c, c->def_bits, c->leaf->max_def, &c->def, f));
         c->value_count = levels_count(c->def.p, n, c->leaf->max_def);
     }
     c->loaded = true;
@@ -270,8 +283,9 @@ out:
     return rc;
 }
 
+/* Codes of the values [from, from + n). */
 static err
-decode_codes(struct parquet_column *c, size_t n, struct fault *f)
+decode_codes(struct parquet_column *c, size_t from, size_t n, struct fault *f)
 {
     err rc = OK;
     uint32_t top = 0;
@@ -281,14 +295,13 @@ decode_codes(struct parquet_column *c, size_t n, struct fault *f)
     if (c->dictionary_state == DICTIONARY_NONE) {
         return FAULT(f, ERR_CORRUPT, "parquet page: codes without a dictionary");
     }
-    TRY(column_load(c, f)); /* again when the dictionary has just moved the window */
     unsigned width = c->values.p && c->values.n ? c->values.p[0] : 33;
     if (width > 32) {
         return FAULT(f, ERR_CORRUPT, "parquet page: codes of %u bits", width);
     }
     TRY(room_take(c, &c->codes, (uint64_t)n * sizeof(uint32_t), f));
     uint32_t *codes = (uint32_t *)(void *)c->codes.p;
-    TRY(rle_decode_u32(slice_sub(c->values, 1, c->values.n), width, codes, n, f));
+    TRY(rle_decode_part_u32(slice_sub(c->values, 1, c->values.n), width, from, codes, n, f));
     top = codes_max(codes, n);
     if (top >= c->dictionary.count) {
         return FAULT(f, ERR_CORRUPT, "parquet page: code %u in a dictionary of %zu", top,
@@ -329,15 +342,16 @@ out:
     return rc;
 }
 
+/* The values [from, from + n) of the page's `all`. */
 static err
-decode_values(struct parquet_column *c, enum parquet_decode how, struct fault *f, struct parquet_vector *v)
+decode_values(struct parquet_column *c, enum parquet_decode how, size_t from, size_t n, size_t all,
+              struct fault *f, struct parquet_vector *v)
 {
     err rc = OK;
-    size_t n = c->value_count;
     if (n == 0) {
         v->values.raw = "";
     } else if (c->page.coded) {
-        TRY(decode_codes(c, n, f));
+        TRY(decode_codes(c, from, n, f));
         if (how == PARQUET_DECODE_VALUES) {
             TRY(look_up(c, n, f));
             v->values.raw = c->typed.p;
@@ -345,9 +359,12 @@ decode_values(struct parquet_column *c, enum parquet_decode how, struct fault *f
             v->codes = (const uint32_t *)(const void *)c->codes.p;
         }
     } else if (c->header.encoding == PARQUET_PLAIN) {
-        TRY(decode_plain(c, c->values, n, &c->typed, f, &v->values.raw));
+        TRY(decode_plain(c, c->values, all, &c->typed, f, &v->values.raw));
     } else {
-        TRY(decode_other(c, n, f, &v->values.raw));
+        TRY(decode_other(c, all, f, &v->values.raw));
+    }
+    if (n && !c->page.coded) {
+        v->values.raw = (const uint8_t *)v->values.raw + from * typed_bytes(c);
     }
 out:
     return rc;
@@ -379,7 +396,7 @@ parquet_column_decode(struct parquet_column *c, enum parquet_decode how, struct 
     TRY(column_load(c, f));
     TRY(check_rows(c, f));
     if (how != PARQUET_DECODE_LEVELS) {
-        TRY(decode_values(c, how, f, &v));
+        TRY(decode_values(c, how, 0, c->value_count, c->value_count, f, &v));
     }
     v.values.count = c->value_count;
     v.rep = c->leaf->max_rep > 0 ? c->rep.p : NULL;
@@ -389,15 +406,116 @@ out:
     return rc;
 }
 
+/* Where rows [from, to) of the page stand in its levels and values. */
+struct span_of_rows {
+    size_t level_from, level_to, value_from, value_to, value_all;
+};
+
+/* Lists: all levels are decoded and walked. */
+static void
+find_in_lists(const struct parquet_column *c, size_t from, size_t to, struct span_of_rows *ret)
+{
+    size_t n = c->header.value_count, row = 0, i = 0;
+    uint8_t max = c->leaf->max_def;
+    for (; i < n && (row += c->rep.p[i] == 0) <= from; i++) {
+    }
+    ret->level_from = i;
+    for (; i < n && (i == ret->level_from || (row += c->rep.p[i] == 0) <= to); i++) {
+    }
+    ret->level_to = i;
+    ret->value_from = levels_count(c->def.p, ret->level_from, max);
+    ret->value_to = ret->value_from + levels_count(c->def.p + ret->level_from, i - ret->level_from, max);
+    ret->value_all = c->value_count;
+}
+
+/* Levels of the rows alone, at the start of c->def. */
+static err
+find_by_count(struct parquet_column *c, size_t from, size_t to, struct fault *f, struct span_of_rows *ret)
+{
+    err rc = OK;
+    uint8_t top = 0, max = c->leaf->max_def;
+    struct rle_part part = {.total = c->header.value_count, .from = from, .n = to - from, .x = max};
+    c->loaded = false; /* c->def is no longer the whole page's */
+    TRY(room_take(c, &c->def, to - from, f));
+    TRY(rle_decode_part_u8(c->def_bits, bits_width(max), &part, c->def.p, f));
+    top = levels_max(c->def.p, to - from);
+    if (top > max) {
+        return FAULT(f, ERR_CORRUPT, "parquet page: a level is %u where %u is the highest", top, max);
+    }
+    *ret = (struct span_of_rows){from, to, part.before, part.before, part.all};
+    ret->value_to += levels_count(c->def.p, to - from, max);
+out:
+    return rc;
+}
+
 err
-column_load_dictionary(struct parquet_column *c, struct fault *f)
+parquet_column_decode_rows(struct parquet_column *c, enum parquet_decode how, uint64_t from, uint64_t to,
+                           struct fault *f, struct parquet_vector *ret)
+{
+    err rc = OK;
+    struct parquet_vector v = {.page = c->page};
+    uint64_t first = c->page.first_row, end = first + c->page.row_count;
+    if (!c->chunk || !c->have_page || c->pending) {
+        return FAULT(f, ERR_INVALID, "parquet column: no page to decode");
+    }
+    from = from > first ? from : first;
+    to = to < end ? to : end;
+    if (from >= to) {
+        return FAULT(f, ERR_INVALID, "parquet column: the page has none of these rows");
+    }
+    struct span_of_rows s = {from - first, to - first, from - first, to - first, c->header.value_count};
+    if (c->leaf->max_rep > 0) {
+        TRY(column_load(c, f));
+        TRY(check_rows(c, f));
+        if (c->rep.p[0] > 0) {
+            return FAULT(f, ERR_UNSUPPORTED, "parquet page: it begins within a row");
+        }
+        find_in_lists(c, (size_t)(from - first), (size_t)(to - first), &s);
+        v.rep = c->rep.p + s.level_from;
+        v.def = c->def.p + s.level_from;
+    } else {
+        TRY(column_unpack(c, f));
+        if (c->leaf->max_def > 0) {
+            TRY(find_by_count(c, (size_t)(from - first), (size_t)(to - first), f, &s));
+            v.def = c->def.p;
+        }
+    }
+    v.page.first_row = from;
+    v.page.row_count = (uint32_t)(to - from);
+    v.page.level_count = (uint32_t)(s.level_to - s.level_from);
+    v.values.count = s.value_to - s.value_from;
+    if (how != PARQUET_DECODE_LEVELS) {
+        TRY(decode_values(c, how, s.value_from, v.values.count, s.value_all, f, &v));
+    }
+    v.def = v.values.count < v.page.level_count ? v.def : NULL;
+    *ret = v;
+out:
+    return rc;
+}
+
+/* The dictionary is read through a window of its own: the page's bytes stay where they are. */
+static void
+swap_windows(struct parquet_column *c, uint64_t *off, size_t *n)
+{
+    struct room room = c->window;
+    uint64_t window_off = c->window_off;
+    size_t window_n = c->window_n;
+    c->window = c->dictionary_window;
+    c->window_off = *off;
+    c->window_n = *n;
+    c->dictionary_window = room;
+    *off = window_off;
+    *n = window_n;
+}
+
+static err
+load_dictionary(struct parquet_column *c, struct fault *f)
 {
     err rc = OK;
     struct page_header h;
     uint64_t off = 0;
     slice stored = SL_EMPTY, body = SL_EMPTY;
     const void *values = NULL;
-    c->loaded = false; /* the current page may stand in the window, which moves */
     if (c->index && c->index->page_count && c->index->pages[0].offset > c->chunk->offset) {
         TRY(column_bytes_at(c, c->chunk->offset, c->index->pages[0].offset - c->chunk->offset, f, &stored));
     }
@@ -423,5 +541,16 @@ column_load_dictionary(struct parquet_column *c, struct fault *f)
     c->dictionary = (struct parquet_values){.count = h.value_count, .raw = values};
     c->dictionary_state = DICTIONARY_READ;
 out:
+    return rc;
+}
+
+err
+column_load_dictionary(struct parquet_column *c, struct fault *f)
+{
+    uint64_t off = 0;
+    size_t n = 0;
+    swap_windows(c, &off, &n);
+    err rc = load_dictionary(c, f);
+    swap_windows(c, &off, &n);
     return rc;
 }

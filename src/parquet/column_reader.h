@@ -29,7 +29,7 @@ struct parquet_column {
     size_t memory;                            /* sum of all rooms */
 
     /* bytes of the file: [window_off, window_off + window_n) */
-    struct room window;
+    struct room window, dictionary_window;
     uint64_t window_off;
     size_t window_n;
 
@@ -44,8 +44,9 @@ struct parquet_column {
     uint64_t body_off;
     bool have_page; /* next or a seek found it */
     bool pending;   /* found by a seek: next returns it */
-    bool loaded;    /* levels are decoded, `values` points at the encoded values */
-    slice values;
+    bool unpacked;  /* checked and decompressed: the three slices are good */
+    bool loaded;    /* and all its levels are decoded */
+    slice rep_bits, def_bits, values; /* encoded */
     size_t value_count;
 
     struct room body, def, rep, codes, typed, lengths, strings;

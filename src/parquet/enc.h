@@ -12,6 +12,17 @@
 /* RLE / bit-packed hybrid, without a length in front. */
 CHECKED err rle_decode_u8(slice in, unsigned width, uint8_t *out, size_t n, struct fault *f);
 CHECKED err rle_decode_u32(slice in, unsigned width, uint32_t *out, size_t n, struct fault *f);
+/* Only the values [from, from + n) of the first `total`, and how many of those before it and of all are x. */
+struct rle_part {
+    size_t total, from, n;
+    uint8_t x;
+    size_t before, all; /* results */
+};
+CHECKED err rle_decode_part_u8(slice in, unsigned width, struct rle_part *part, uint8_t *out,
+                               struct fault *f);
+/* Values [skip, skip + n). */
+CHECKED err rle_decode_part_u32(slice in, unsigned width, size_t skip, uint32_t *out, size_t n,
+                                struct fault *f);
 void rle_encode_u8(const uint8_t *v, size_t n, unsigned width, struct buf *out);
 void rle_encode_u32(const uint32_t *v, size_t n, unsigned width, struct buf *out);
 

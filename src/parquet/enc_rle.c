@@ -2,7 +2,10 @@
  * ceil(width / 8) bytes; odd = header / 2 groups of 8 values, bit packed. */
 #include "bitpack.h"
 #include "enc.h"
+#include "levels.h"
 #include "varint.h"
+
+#define PIECE 256U /* values unpacked at a time on the way */
 
 struct rle_run {
     uint64_t count;   /* values in it */
@@ -77,27 +80,113 @@ out:
     return rc;
 }
 
+/* Values [lo, hi) of a run, by way of whole groups of eight. */
+static void
+run_copy_u8(const struct rle_run *run, unsigned width, size_t lo, size_t hi, uint8_t *out)
+{
+    uint8_t tmp[PIECE];
+    if (!run->packed) {
+        memset(out, (int)run->value, hi - lo);
+        return;
+    }
+    while (lo < hi) {
+        size_t group = lo / 8 * 8, lead = lo - group, n = hi - group < PIECE ? hi - group : PIECE;
+        size_t at = group / 8 * width;
+        bits_unpack_u8(run->p + at, run->avail - at, width, tmp, n);
+        memcpy(out, tmp + lead, n - lead);
+        out += n - lead;
+        lo = group + n;
+    }
+}
+
+/* How many of the values [lo, hi) of a run are x. */
+static size_t
+run_count_u8(const struct rle_run *run, unsigned width, size_t lo, size_t hi, uint8_t x)
+{
+    uint8_t tmp[PIECE];
+    size_t count = 0;
+    if (!run->packed) {
+        return run->value == x ? hi - lo : 0;
+    }
+    for (; width == 1 && lo % 8 == 0 && lo + 64 <= hi; lo += 64) {
+        size_t ones = (size_t)__builtin_popcountll(load_u64(run->p + lo / 8));
+        count += x ? ones : 64 - ones;
+    }
+    for (size_t n = 0; lo < hi; lo += n) {
+        n = hi - lo < PIECE / 2 ? hi - lo : PIECE / 2;
+        run_copy_u8(run, width, lo, lo + n, tmp);
+        count += levels_count(tmp, n, x);
+    }
+    return count;
+}
+
+static size_t
+clamp(size_t v, size_t lo, size_t hi)
+{
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
 err
-rle_decode_u32(slice in, unsigned width, uint32_t *out, size_t n, struct fault *f)
+rle_decode_part_u8(slice in, unsigned width, struct rle_part *part, uint8_t *out, struct fault *f)
 {
     err rc = OK;
     const uint8_t *p = in.p, *end = in.p + in.n;
     struct rle_run run = {0};
-    if (width == 0) { /* one value only: some writers leave the runs out */
-        memset(out, 0, n * sizeof *out);
-        return OK;
-    }
-    for (size_t i = 0, k = 0; i < n; i += k) {
+    size_t to = part->from + part->n;
+    part->before = part->all = 0;
+    for (size_t i = 0, k = 0; i < part->total; i += k) {
         TRY(next_run(&p, end, width, f, &run));
-        TRY(run_take(&run, width, n - i, f, &k));
-        if (run.packed) {
-            bits_unpack_u32(run.p, run.avail, width, out + i, k);
-        } else {
-            for (size_t j = 0; j < k; j++) {
-                out[i + j] = run.value;
-            }
+        TRY(run_take(&run, width, part->total - i, f, &k));
+        size_t lo = clamp(part->from, i, i + k) - i, hi = clamp(to, i, i + k) - i;
+        size_t before = run_count_u8(&run, width, 0, lo, part->x);
+        part->before += before;
+        part->all += before + run_count_u8(&run, width, lo, k, part->x);
+        if (hi > lo) {
+            run_copy_u8(&run, width, lo, hi, out + (i + lo - part->from));
         }
     }
 out:
     return rc;
+}
+
+err
+rle_decode_part_u32(slice in, unsigned width, size_t skip, uint32_t *out, size_t n, struct fault *f)
+{
+    err rc = OK;
+    const uint8_t *p = in.p, *end = in.p + in.n;
+    struct rle_run run = {0};
+    uint32_t lead[8];
+    if (width == 0) { /* one value only: some writers leave the runs out */
+        memset(out, 0, n * sizeof *out);
+        return OK;
+    }
+    for (size_t i = 0, k = 0, want = skip + n; i < want; i += k) {
+        TRY(next_run(&p, end, width, f, &run));
+        TRY(run_take(&run, width, want - i, f, &k));
+        size_t lo = clamp(skip, i, i + k) - i;
+        for (size_t j = lo; !run.packed && j < k; j++) {
+            out[i + j - skip] = run.value;
+        }
+        if (!run.packed || lo == k) {
+            continue;
+        }
+        size_t group = lo / 8 * 8, at = group / 8 * width, m = k - group < 8 ? k - group : 8;
+        if (lo > group) { /* begins within a group: that one first */
+            bits_unpack_u32(run.p + at, run.avail - at, width, lead, m);
+            memcpy(out + (i + lo - skip), lead + (lo - group), (m - (lo - group)) * sizeof *out);
+            lo = group + m;
+            at += width;
+        }
+        if (lo < k) {
+            bits_unpack_u32(run.p + at, run.avail - at, width, out + (i + lo - skip), k - lo);
+        }
+    }
+out:
+    return rc;
+}
+
+err
+rle_decode_u32(slice in, unsigned width, uint32_t *out, size_t n, struct fault *f)
+{
+    return rle_decode_part_u32(in, width, 0, out, n, f);
 }

@@ -70,3 +70,8 @@ struct parquet_vector {
 /* Decode the page that parquet_column_next returned. */
 CHECKED err parquet_column_decode(struct parquet_column *c, enum parquet_decode how, struct fault *f,
                                   struct parquet_vector *ret);
+/* The same for those of its rows that are in [from, to), counted in the row group: ret->page says which they
+ * are, and levels and values are theirs alone. Codes and levels of the other rows are passed over, so that a
+ * few rows of a page cost little more than its decompression. */
+CHECKED err parquet_column_decode_rows(struct parquet_column *c, enum parquet_decode how, uint64_t from,
+                                       uint64_t to, struct fault *f, struct parquet_vector *ret);
