@@ -83,6 +83,7 @@ struct held_trace {
     uint32_t batch, batch_scope, batch_resource; /* of the last row: does the next one go on with it? */
     uint64_t min_start_ns, max_end_ns;
     uint32_t root_name, root_service; /* strings, set at publish */
+    bool ends_slice;                  /* set at publish: the last of its row group */
 };
 
 struct held_scope {

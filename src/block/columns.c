@@ -54,6 +54,7 @@ sort_rows(struct block_writer *w, struct held_trace **order)
     for (size_t at = 0, end = 0; at < b->trace_count; at = end) {
         end = slice_end(b, order, at);
         qsort(order + at, end - at, sizeof *order, by_id);
+        order[end - 1]->ends_slice = true;
     }
     for (size_t i = 0; i < b->trace_count; i++) {
         order[i]->first_row = next[order[i] - b->traces] = first;
@@ -342,15 +343,15 @@ write_traces(struct block_writer *w, struct held_trace **order)
 {
     struct block_builder *b = w->b;
     err rc = OK;
-    for (size_t at = 0; at < b->trace_count;) {
-        for (size_t end = slice_end(b, order, at); at < end; at++) {
-            struct row **rows = w->sorted + order[at]->first_row;
-            trace_summarise(b, &w->tree, order[at], rows); /* here, so that its rows are in the cache */
-            for (uint32_t k = 0; k < order[at]->rows; k++) {
-                TRY(write_row(w, rows[k], order[at]));
-            }
+    for (size_t at = 0; at < b->trace_count; at++) {
+        struct row **rows = w->sorted + order[at]->first_row;
+        trace_summarise(b, &w->tree, order[at], rows); /* here, so that its rows are in the cache */
+        for (uint32_t k = 0; k < order[at]->rows; k++) {
+            TRY(write_row(w, rows[k], order[at]));
         }
-        TRY(end_group(w));
+        if (order[at]->ends_slice) {
+            TRY(end_group(w));
+        }
     }
 out:
     return rc;

@@ -76,6 +76,24 @@ check_traces(struct block_reader *reader, const struct span_batch *batches, size
     assert_int_equal(spans, pushed);
 }
 
+/* The rows of a trace stand together, and traces by id in every row group: what its sorting columns say. */
+static void
+check_order(struct block_reader *reader)
+{
+    const struct parquet_meta *m = block_reader_file(reader)->meta;
+    struct fault f = {0};
+    for (uint32_t g = 0; g < m->row_group_count; g++) {
+        struct span_batch got;
+        uint64_t inspected = 0;
+        span_batch_init(&got, 0);
+        assert_ok(block_read_rows(reader, g, 0, m->row_groups[g].row_count, &got, &inspected, &f), &f);
+        for (size_t i = 1; i < got.span_count; i++) {
+            assert_true(memcmp(&got.spans[i - 1].trace, &got.spans[i].trace, sizeof(trace_id)) <= 0);
+        }
+        span_batch_fini(&got);
+    }
+}
+
 struct round_trip {
     uint64_t seed;
     size_t batches, spans_each, traces;
@@ -110,6 +128,7 @@ round_trip(const struct round_trip *c)
     struct block_reader *reader = publish_and_open(b, &meta);
     assert_int_equal(meta.spans, c->batches * c->spans_each);
     check_traces(reader, batches, c->batches, &r);
+    check_order(reader);
     block_reader_close(reader);
     block_builder_destroy(b);
     block_meta_fini(&meta);
