@@ -33,7 +33,7 @@ struct bench {
     size_t trace_count, trace_cap;
     uint64_t spans, wire_bytes;
     uint64_t pushed_sum, read_sum; /* of hashes of spans with their scope and resource */
-    double decode_s, add_s, publish_s;
+    double decode_s, add_s, publish_s, read_s;
 };
 
 static double
@@ -240,13 +240,16 @@ verify(struct bench *r)
         const struct parquet_meta *m = block_reader_file(reader)->meta;
         for (uint32_t g = 0; g < m->row_group_count; g++) {
             span_batch_reset(&out);
+            double at = cpu_s();
             must(block_read_rows(reader, g, 0, m->row_groups[g].row_count, &out, &inspected, &f), &f);
+            r->read_s += cpu_s() - at;
             r->read_sum += batch_sum(&out);
         }
         block_reader_close(reader);
     }
     span_batch_fini(&out);
-    printf("read back: %s\n", r->read_sum == r->pushed_sum ? "every span as it was" : "DIFFERENT");
+    printf("read back: %.0f CPU ns/span, %s\n", r->read_s * 1e9 / (double)r->spans,
+           r->read_sum == r->pushed_sum ? "every span as it was" : "DIFFERENT");
 }
 
 /* Bytes a span of each column of the first block. */

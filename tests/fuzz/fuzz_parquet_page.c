@@ -57,6 +57,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             }
             (void)sum;
         }
+        if (rc == OK && page.row_count > 0) {
+            uint64_t from = page.first_row + data[1] % page.row_count;
+            enum parquet_decode how = i & 1 ? PARQUET_DECODE_VALUES : PARQUET_DECODE_CODES;
+            (void)!parquet_column_decode_rows(c, how, from, from + 1 + data[0], NULL, &v);
+        }
     }
     parquet_column_destroy(c);
     parquet_scratch_destroy(s);

@@ -40,6 +40,11 @@ parquet_open_column(struct parquet_column *column, const struct parquet_file *fi
         if (rc == OK) {
             rc = parquet_column_decode(column, (enum parquet_decode)(how % 3), &f, &v);
         }
+        if (rc == OK && page.row_count > 0) {
+            uint64_t from = page.first_row + page.row_count / 3;
+            rc = parquet_column_decode_rows(column, (enum parquet_decode)(how % 3), from, from + 5, &f, &v);
+            rc = rc == ERR_UNSUPPORTED ? OK : rc; /* a page may begin within a row */
+        }
     }
     if (rc == ERR_NOT_FOUND && file->meta->row_groups[g].row_count > 0) {
         rc = parquet_column_seek(column, file->meta->row_groups[g].row_count / 2, &f);
