@@ -128,8 +128,8 @@ metrics_parse_time(slice text, uint64_t *ret_ns)
         *ret_ns = v * (uint64_t)NS_PER_S;
         return *ret_ns <= INT64_MAX;
     }
-    if (slice_find_byte(text, '-') == SIZE_MAX && slice_find_byte(text, '.') != SIZE_MAX &&
-        parse_double(text, &seconds) && seconds >= 0 && seconds < 9e9) {
+    if (slice_find_byte(text, '.') < text.n && parse_double(text, &seconds) && seconds >= 0 &&
+        seconds < 9e9) {
         *ret_ns = (uint64_t)llround(seconds * 1e3) * (uint64_t)NS_PER_MS; /* to the millisecond */
         return true;
     }
