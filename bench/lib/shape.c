@@ -248,7 +248,7 @@ shapes_measure(struct shape_run *r, const char *what, const struct shape *list, 
         }
     }
     rank_sort(p50, count);
-    double median = rank_of(p50, count, 0.5);
+    double median = count ? rank_of(p50, count, 0.5) : NAN;
     size_t middle = 0;
     while (count && middle + 1 < n && all[middle].p50_ms != median) {
         middle++;

@@ -1,7 +1,7 @@
 // The benchmark programs measure what they say on a small corpus, and fail when an answer is wrong.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, existsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { binary } from './lib/server.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const programs = process.env.VIVACE_BENCH_DIR ?? resolve(here, '../../build/release');
+const root = resolve(here, '../..');
+const programs = process.env.VIVACE_BENCH_DIR ?? join(root, 'build/release');
 const dir = mkdtempSync(join(tmpdir(), 'vivace-e2e-bench-'));
 test.after(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -65,6 +66,16 @@ test('bench search asks every shape, on data it left before as well', async () =
   assert.match(other.stderr, /FAULT id_hit/);
 });
 
+test('bench metrics counts what the corpus holds', async (t) => {
+  const { status, stderr, result } = await bench('metrics', ...small, '--runs', 2);
+  if (/^FAULT count_all: status 404/m.test(stderr)) return t.skip('the server has no TraceQL metrics');
+  assert.equal(status, 0, stderr);
+  assert.equal(result.verdict, 'good');
+  assert.ok(result.metrics_shapes >= 25);
+  assert.equal(result.count_all_sum, result.spans);
+  positive(result, 'metrics_median_ms', 'metrics_slowest_ms', 'quantile_by_name_results', 'compare_all_results', 'metrics_peak_rss_mib');
+});
+
 test('bench byid finds every trace, cold and warm, and sees spans at once', async () => {
   const { status, stderr, result } = await bench('byid', ...small, '--requests', 20, '--rounds', 1, '--cold', 5);
   assert.equal(status, 0, stderr);
@@ -89,4 +100,30 @@ test('bench overload is refused, loses nothing that was acknowledged, and recove
   positive(result, 'refusals', 'acknowledged_spans', 'verified_spans', 'recovered', 'peak_rss_mib');
   assert.match(result.first_error, /^status 8:/);
   assert.ok(result.settled_peak_rss_mib < 32 + 24);
+});
+
+test('bench growth compares two sizes and puts a verdict on each figure', () => {
+  const file = join(dir, 'growth.json');
+  try {
+    execFileSync('node', [join(root, 'bench/growth.mjs'), '--server', binary, '--programs', programs, '--spans', '20000', '--times', '2', '--runs', '1',
+      '--quiet', '0', '--dir', dir, '--result', file], { stdio: 'pipe' });
+  } catch (e) {
+    assert.equal(e.status, 1, String(e.stderr)); // bounds are broken on a busy machine; the table is there all the same
+  }
+  const result = JSON.parse(readFileSync(file, 'utf8'));
+  positive(result, 'spans_per_second_ratio', 'settled_disk_bytes_per_span_ratio', 'limited_searches', 'scanning_searches', 'all_p50_ms_large');
+  assert.ok(Math.abs(result.large_spans / result.small_spans - 2) < 0.01);
+});
+
+test('bench tables prints what was measured and names what was not', async () => {
+  const folder = mkdtempSync(join(dir, 'tables-'));
+  writeFileSync(join(folder, 'ingest.json'), JSON.stringify({ verdict: 'good', spans_per_second: 1234567, settled_peak_rss_mib: 42, settled_block_bytes_per_span: 43.21, settled_disk_bytes_per_span: 44.5 }));
+  writeFileSync(join(folder, 'search.json'), JSON.stringify({ verdict: 'bad', search_median_ms: 1, search_slowest_ms: 2 }));
+  const text = execFileSync('node', [join(root, 'bench/tables.mjs'), folder], { encoding: 'utf8' });
+  assert.match(text, /peak memory, MiB \| <= 150 .*\| 42 \|/);
+  assert.match(text, /on disk, bytes per span \| <= 50 .*\| 44.5 \|/);
+  assert.match(text, /searches, median .*not measured yet/); // a run with faults does not count
+  assert.match(text, /found faults/);
+  assert.match(text, /trace by ID, p50, ms .*not measured yet/);
+  assert.match(text, /Not measured in this run: metrics, byid, overload and crash, growth, soak/);
 });
