@@ -1,8 +1,9 @@
 /* tempopb.StreamingQuerier: searches, tag and metrics queries as streams (api.md 2, grafana.md 1.6, 2.5).
  *
- * While a search runs, what is found and final is sent at most every STREAM_PERIOD_NS, each trace once; of a
- * metrics query the intervals that are final, each once; of both at least how far they are. At the end the
- * whole result, always, in packets of at most STREAM_PACKET_MAX. Every message carries the metrics. */
+ * While a query runs, its news are sent at most every STREAM_PERIOD_NS: traces that are found and final, the
+ * intervals of a metrics query that are final, names and values of tags; each once, and without any how far
+ * the query is. At the end the whole result, always, in packets of at most STREAM_PACKET_MAX. Every message
+ * carries the metrics. */
 #include "gate.h"
 #include "metrics.h"
 #include "tags.h"
@@ -128,26 +129,44 @@ send_metrics_progress(struct stream *s)
     send_series(s, &a);
 }
 
-/* What is found and will stay, once every period; nothing when the client is slow to read. */
 static void
-send_progress(struct stream *s)
+send_tags(struct stream *s, const struct tag_answer *a)
+{
+    if (s->values) {
+        tag_values_write_pb(a, s->packet, send_message, s);
+    } else {
+        tag_names_write_pb(a, s->packet, send_message, s);
+    }
+}
+
+static void
+send_search_progress(struct stream *s)
 {
     struct search_answer a;
-    int64_t now = clock_mono_ns();
-    if (s->kind == STREAM_TAGS || now - s->last_ns < STREAM_PERIOD_NS ||
-        grpc_queued(s->call) > GRPC_QUEUED_HIGH) {
-        return;
-    }
-    s->last_ns = now;
-    if (s->kind == STREAM_METRICS) {
-        send_metrics_progress(s);
-        return;
-    }
     running_search_answer(&s->search, false, &a);
     size_t n = a.result->final_count > s->sent ? a.result->final_count - s->sent : 0;
     answer_kinds_look(a.kinds, a.result, s->sent, n);
     send_traces(s, &a, s->sent, n);
     s->sent += n;
+}
+
+/* What is found and will stay, once every period; nothing when the client is slow to read. */
+static void
+send_progress(struct stream *s)
+{
+    int64_t now = clock_mono_ns();
+    if (now - s->last_ns < STREAM_PERIOD_NS || grpc_queued(s->call) > GRPC_QUEUED_HIGH) {
+        return;
+    }
+    s->last_ns = now;
+    if (s->kind == STREAM_METRICS) {
+        send_metrics_progress(s);
+    } else if (s->kind == STREAM_SEARCH) {
+        send_search_progress(s);
+    } else {
+        const struct tag_answer a = running_tags_news(&s->tags);
+        send_tags(s, &a);
+    }
 }
 
 static void
@@ -162,10 +181,8 @@ send_result(struct stream *s)
         running_search_answer(&s->search, true, &a);
         answer_kinds_look(a.kinds, a.result, 0, a.result->count);
         send_traces(s, &a, 0, a.result->count);
-    } else if (s->values) {
-        tag_values_write_pb(running_tags_answer(&s->tags), s->packet, send_message, s);
     } else {
-        tag_names_write_pb(running_tags_answer(&s->tags), s->packet, send_message, s);
+        send_tags(s, running_tags_answer(&s->tags));
     }
 }
 

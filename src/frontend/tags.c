@@ -336,6 +336,12 @@ running_tags_answer(struct running_tags *t)
     return &t->answer;
 }
 
+struct tag_answer
+running_tags_news(struct running_tags *t)
+{
+    return (struct tag_answer){.form = t->answer.form, .result = tags_news(t->tags)};
+}
+
 void
 running_tags_log(struct running_tags *t, err rc, const struct fault *f)
 {

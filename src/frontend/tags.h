@@ -23,4 +23,6 @@ CHECKED err running_tags_begin(struct running_tags *t, const _Atomic bool *cance
 CHECKED err running_tags_step(struct running_tags *t, struct fault *f);
 /* What there is by now. */
 const struct tag_answer *running_tags_answer(struct running_tags *t);
+/* Of that what is new since the last call; what needs no data waits for the end. */
+struct tag_answer running_tags_news(struct running_tags *t);
 void running_tags_log(struct running_tags *t, err rc, const struct fault *f);

@@ -14,7 +14,7 @@ struct tag_collector {
     const struct tags_query *q;
     struct eval eval;
     struct arena memory;
-    struct str_table names[TAG_SCOPE_COUNT]; /* values: a copy of the key */
+    struct str_table names[TAG_SCOPE_COUNT]; /* values: &fresh, or &told */
     struct tql_static *values;
     uint32_t *table; /* value + 1, open addressing */
     size_t value_count, value_cap, table_cap;
@@ -29,16 +29,18 @@ struct tags {
     struct search_hunt *hunts;
     size_t cursor_count, at;
     slice *sorted[TAG_SCOPE_COUNT];
-    struct tags_result result;
+    struct tags_result result, news;
+    size_t told_values; /* of collector.values */
     bool opened;
 };
+
+static char fresh, told; /* is a name in a stream already */
 
 /* --- collecting ----------------------------------------------------------------------------------------- */
 
 static void
 add_name(struct tag_collector *c, enum tag_scope scope, slice name)
 {
-    static char present; /* the table wants some pointer */
     struct str_table *t = &c->names[scope];
     if (!(c->q->scopes & 1U << scope) || c->full || str_table_get(t, name)) {
         return;
@@ -47,7 +49,7 @@ add_name(struct tag_collector *c, enum tag_scope scope, slice name)
         c->full = true; /* the arena keeps count of bytes; the table owns the key */
         return;
     }
-    str_table_put(t, name, &present);
+    str_table_put(t, name, &fresh);
 }
 
 static void
@@ -421,22 +423,53 @@ by_value(const void *a, const void *b)
     return tql_static_order(a, b);
 }
 
+/* The names of a scope, or those that are not told yet, in order. */
+static size_t
+list_names(struct tags *t, int scope, bool only_fresh)
+{
+    struct str_table *names = &t->collector.names[scope];
+    size_t cursor = 0;
+    size_t n = 0;
+    void *value = NULL;
+    slice name;
+    t->sorted[scope] = mem_realloc(t->sorted[scope], names->count + 1, sizeof(slice));
+    while (str_table_next(names, &cursor, &name, &value)) {
+        if (!only_fresh || value == &fresh) {
+            t->sorted[scope][n++] = name;
+        }
+    }
+    if (n) {
+        qsort(t->sorted[scope], n, sizeof(slice), by_name);
+    }
+    return n;
+}
+
+const struct tags_result *
+tags_news(struct tags *t)
+{
+    struct tags_result *r = &t->news;
+    const struct tag_collector *c = &t->collector;
+    r->stats = t->result.stats;
+    for (int i = 0; i < TAG_SCOPE_COUNT; i++) {
+        r->name_counts[i] = list_names(t, i, true);
+        r->names[i] = t->sorted[i];
+        for (size_t k = 0; k < r->name_counts[i]; k++) {
+            str_table_put(&t->collector.names[i], t->sorted[i][k], &told);
+        }
+    }
+    r->values = c->values + (c->values ? t->told_values : 0);
+    r->value_count = c->value_count - t->told_values;
+    t->told_values = c->value_count;
+    return r;
+}
+
 const struct tags_result *
 tags_result(struct tags *t)
 {
     struct tags_result *r = &t->result;
     for (int i = 0; i < TAG_SCOPE_COUNT; i++) {
-        struct str_table *names = &t->collector.names[i];
-        size_t cursor = 0;
-        size_t n = 0;
-        void *value = NULL;
-        t->sorted[i] = mem_realloc(t->sorted[i], names->count + 1, sizeof(slice));
-        while (str_table_next(names, &cursor, &t->sorted[i][n], &value)) {
-            n++;
-        }
-        qsort(t->sorted[i], n, sizeof(slice), by_name);
+        r->name_counts[i] = list_names(t, i, false);
         r->names[i] = t->sorted[i];
-        r->name_counts[i] = n;
     }
     if (t->collector.value_count) {
         qsort(t->collector.values, t->collector.value_count, sizeof *t->collector.values, by_value);

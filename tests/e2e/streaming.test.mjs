@@ -140,6 +140,55 @@ test('a large result comes in packets of at most 1 MiB, each with metrics, every
   }
 });
 
+/** What streams of tags say on the way, on a server that has so much to do that they take a second. */
+async function askWhileBusy(own, method, request) {
+  for (let busy = 30; ; busy *= 2) {
+    let over = false;
+    const load = Array.from({ length: busy }, async () => {
+      while (!over) await ask('Search', { Query: '{ } >> { } | count() > 1', Limit: 1, ...range }, { port: own.httpPort });
+    });
+    const began = performance.now();
+    const r = await ask(method, request, { port: own.httpPort });
+    const ms = performance.now() - began;
+    over = true;
+    await Promise.all(load);
+    assert.equal(r.status, 0, r.message);
+    if (ms > 1500) return { ...r, ms };
+    assert.ok(busy < 500, `never took longer than ${ms} ms`);
+  }
+}
+
+test('a tag query that takes long tells what is new on the way, each name and value once, and all in the end', async () => {
+  const own = await Server.start();
+  try {
+    const at = String(BigInt(base) * 1_000_000_000n);
+    for (let i = 0; i < 24; i++) {
+      const traceId = newTraceId();
+      const spans = Array.from({ length: 4000 }, (_, k) =>
+        makeSpan({ traceId, attributes: [str('v', `v${i}`), str(`tag${i}`, `${k % 50}`)], startTimeUnixNano: at, endTimeUnixNano: at }));
+      await mustPush(own, makeRequest(spans));
+    }
+    const asks = [
+      ['SearchTagValuesV2', { tagName: 'span.v', ...range }, (m) => m.tagValues.map((v) => v.value), 24],
+      ['SearchTagsV2', { scope: 'span', ...range }, (m) => m.scopes.flatMap((s) => s.tags), 25],
+      ['SearchTags', { scope: 'span', ...range }, (m) => m.tagNames, 25],
+    ];
+    for (const [method, request, words, count] of asks) {
+      const r = await askWhileBusy(own, method, request);
+      const parts = r.messages.slice(0, -1).map(words);
+      assert.ok(parts.length >= 1 && parts.length <= r.ms / 500, `${method}: ${parts.length} parts in ${r.ms} ms`);
+      assert.ok(parts.flat().length > 0, `${method} told nothing on the way`);
+      assert.equal(new Set(parts.flat()).size, parts.flat().length, 'each once');
+      const all = words(r.messages.at(-1));
+      assert.equal(all.length, count);
+      for (const word of parts.flat()) assert.ok(all.includes(word));
+      for (const m of r.messages) assert.ok(m.metrics);
+    }
+  } finally {
+    await own.stop();
+  }
+});
+
 test('a client that hangs up stops the work', async () => {
   const session = http2.connect(`http://127.0.0.1:${server.httpPort}`);
   try {

@@ -102,9 +102,10 @@ struct brute_value brute_shown(const struct brute_trace *t, size_t row, const st
 
 /* --- random queries and traces ------------------------------------------------------------------------ */
 
-#define BRUTE_TRACES_MAX 8
-
 /* A query's text, syntactically right and mostly meaningful. */
 void brute_random_query(struct rng *r, struct buf *out);
+/* Appended: `{ ... }`, and an attribute as a query names it. */
+void brute_random_filter(struct rng *r, struct buf *out);
+void brute_random_attribute(struct rng *r, struct buf *out);
 /* One trace's spans, appended; `number` becomes its id. */
 void brute_random_trace(struct rng *r, uint32_t number, struct span_batch *out);

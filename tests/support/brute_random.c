@@ -274,8 +274,8 @@ brute_random_trace(struct rng *r, uint32_t number, struct span_batch *out)
 static const char *const scopes[] = {".",         ".",      "span.", "span.",
                                      "resource.", "event.", "link.", "instrumentation."};
 
-static void
-put_attribute(struct rng *r, struct buf *out)
+void
+brute_random_attribute(struct rng *r, struct buf *out)
 {
     const char *key = PICK(r, keys);
     const char *quote = strchr(key, ' ') ? "\"" : "";
@@ -361,7 +361,7 @@ put_numeric(struct rng *r, struct buf *out, int depth)
     switch (rng_below(r, depth > 0 ? 6 : 4)) {
     case 0:
     case 1:
-        put_attribute(r, out);
+        brute_random_attribute(r, out);
         break;
     case 2:
         (void)buf_append_cstr(out, PICK(r, number_intrinsics));
@@ -415,12 +415,12 @@ put_comparison(struct rng *r, struct buf *out)
     switch (rng_below(r, 9)) {
     case 0:
     case 1:
-        put_attribute(r, &left);
+        brute_random_attribute(r, &left);
         put_number(r, &right);
         put_sides(r, out, &left, &right, PICK(r, comparisons));
         break;
     case 2:
-        put_attribute(r, &left);
+        brute_random_attribute(r, &left);
         put_string(r, &right);
         put_sides(r, out, &left, &right, PICK(r, comparisons));
         break;
@@ -435,12 +435,12 @@ put_comparison(struct rng *r, struct buf *out)
         put_sides(r, out, &left, &right, PICK(r, comparisons));
         break;
     case 5:
-        put_attribute(r, &left);
-        put_attribute(r, &right);
+        brute_random_attribute(r, &left);
+        brute_random_attribute(r, &right);
         put_sides(r, out, &left, &right, PICK(r, comparisons));
         break;
     case 6:
-        put_attribute(r, &left);
+        brute_random_attribute(r, &left);
         (void)buf_append_cstr(&right, one_in(r, 2) ? "true" : "false");
         put_sides(r, out, &left, &right, one_in(r, 3) ? "!=" : "=");
         break;
@@ -462,7 +462,7 @@ put_condition(struct rng *r, struct buf *out, int depth)
     switch (rng_below(r, depth > 0 ? 14 : 10)) {
     case 0:
         if (one_in(r, 2)) {
-            put_attribute(r, out);
+            brute_random_attribute(r, out);
         } else {
             (void)buf_append_cstr(out, PICK(r, string_intrinsics));
         }
@@ -470,12 +470,12 @@ put_condition(struct rng *r, struct buf *out, int depth)
         put_regex(r, out);
         break;
     case 1:
-        put_attribute(r, out);
+        brute_random_attribute(r, out);
         (void)buf_append_cstr(out, one_in(r, 2) ? " != nil" : " = nil");
         break;
     case 2:
         if (one_in(r, 2)) {
-            put_attribute(r, out);
+            brute_random_attribute(r, out);
         } else {
             (void)buf_append_cstr(out, one_in(r, 4) ? "false" : "true");
         }
@@ -499,8 +499,8 @@ put_condition(struct rng *r, struct buf *out, int depth)
     }
 }
 
-static void
-put_filter(struct rng *r, struct buf *out)
+void
+brute_random_filter(struct rng *r, struct buf *out)
 {
     (void)buf_append_cstr(out, "{ ");
     if (!one_in(r, 6)) {
@@ -519,7 +519,7 @@ static void
 put_spansets(struct rng *r, struct buf *out, int depth)
 {
     if (depth == 0 || one_in(r, 2)) {
-        put_filter(r, out);
+        brute_random_filter(r, out);
         return;
     }
     (void)buf_append_cstr(out, "(");
@@ -534,7 +534,7 @@ put_by(struct rng *r, struct buf *out)
 {
     (void)buf_append_cstr(out, " | by(");
     if (one_in(r, 2)) {
-        put_attribute(r, out);
+        brute_random_attribute(r, out);
     } else if (one_in(r, 3)) {
         put_condition(r, out, 1);
     } else if (one_in(r, 2)) {
@@ -582,7 +582,7 @@ put_stage(struct rng *r, struct buf *out)
         break;
     default:
         (void)buf_append_cstr(out, " | select(");
-        put_attribute(r, out);
+        brute_random_attribute(r, out);
         (void)buf_append_cstr(out, one_in(r, 2) ? ", name)" : ")");
     }
 }

@@ -75,5 +75,7 @@ void tags_destroy(struct tags *t);
 CHECKED err tags_step(struct tags *t, int64_t slice_ns, struct fault *f);
 /* What is there by now; valid until the next call with `t`. */
 const struct tags_result *tags_result(struct tags *t);
+/* Of those what no call before has shown: for streams. Not after tags_result; valid until the next call. */
+const struct tags_result *tags_news(struct tags *t);
 /* A value that is known without looking. */
 void tags_add_value(struct tags *t, const struct tql_static *v);
