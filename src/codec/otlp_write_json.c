@@ -1,5 +1,6 @@
 /* A trace as gogo's jsonpb prints it (api.md 1.0 and 1.1): fields in the order of Tempo's .proto files, zero
- * and empty ones left out, ids in base64, 64-bit integers as strings. */
+ * and empty ones left out, ids in base64, 64-bit integers as strings. And the same as OTLP/JSON: ids in hex,
+ * enums as numbers. */
 #include "otlp_layout.h"
 #include "otlp_schema.h"
 
@@ -201,33 +202,48 @@ time_print(struct json_writer *w, slice key, uint64_t ns)
     }
 }
 
+/* Where the two forms differ. */
+enum form { FORM_JSONPB, FORM_OTLP };
+
 static void
-trace_id_print(struct json_writer *w, const trace_id *id)
+id_print(struct json_writer *w, enum form form, const uint8_t *id, size_t n)
+{
+    char hex[2 * TRACE_ID_BYTES];
+    if (form == FORM_JSONPB) {
+        json_base64(w, slice_of(id, n));
+    } else {
+        hex_encode(id, n, hex);
+        json_string(w, slice_of(hex, 2 * n));
+    }
+}
+
+static void
+trace_id_print(struct json_writer *w, enum form form, const trace_id *id)
 {
     if (!trace_id_is_zero(id)) {
         json_key(w, SL("traceId"));
-        json_base64(w, (slice){id->b, sizeof id->b});
+        id_print(w, form, id->b, sizeof id->b);
     }
 }
 
 static void
-span_id_print(struct json_writer *w, slice key, const span_id *id)
+span_id_print(struct json_writer *w, enum form form, slice key, const span_id *id)
 {
     if (!span_id_is_zero(id)) {
         json_key(w, key);
-        json_base64(w, (slice){id->b, sizeof id->b});
+        id_print(w, form, id->b, sizeof id->b);
     }
 }
 
-/* A name, or the number when it has none; zero is left out. */
+/* A name, or the number when it has none (OTLP: always the number); zero is left out. */
 static void
-enum_print(struct json_writer *w, slice key, const char *const *names, int32_t v)
+enum_print(struct json_writer *w, enum form form, slice key, const char *const *names, int32_t v)
 {
     if (v == 0) {
         return;
     }
     json_key(w, key);
-    for (int32_t i = 1; names[i] != NULL; i++) {
+    for (int32_t i = 1; form == FORM_JSONPB && names[i] != NULL; i++) {
         if (i == v) {
             json_string(w, slice_cstr(names[i]));
             return;
@@ -260,7 +276,7 @@ events_print(struct json_writer *w, const struct span_batch *b, struct run r)
 }
 
 static void
-links_print(struct json_writer *w, const struct span_batch *b, struct run r)
+links_print(struct json_writer *w, enum form form, const struct span_batch *b, struct run r)
 {
     if (r.n == 0) {
         return;
@@ -270,8 +286,8 @@ links_print(struct json_writer *w, const struct span_batch *b, struct run r)
     for (uint32_t i = 0; i < r.n; i++) {
         const struct span_link *l = &b->links[r.at + i];
         json_object_begin(w);
-        trace_id_print(w, &l->trace);
-        span_id_print(w, SL("spanId"), &l->span);
+        trace_id_print(w, form, &l->trace);
+        span_id_print(w, form, SL("spanId"), &l->span);
         string_print(w, SL("traceState"), l->trace_state);
         attrs_print(w, b, l->attrs);
         count_print(w, SL("droppedAttributesCount"), l->dropped_attrs);
@@ -282,18 +298,18 @@ links_print(struct json_writer *w, const struct span_batch *b, struct run r)
 }
 
 static void
-status_print(struct json_writer *w, const struct span *s)
+status_print(struct json_writer *w, enum form form, const struct span *s)
 {
     static const char *const names[] = {"STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR", NULL};
     json_key(w, SL("status"));
     json_object_begin(w);
     string_print(w, SL("message"), s->status_message);
-    enum_print(w, SL("code"), names, s->status_code);
+    enum_print(w, form, SL("code"), names, s->status_code);
     json_object_end(w);
 }
 
 static void
-span_print(struct json_writer *w, const struct span_batch *b, const struct span *s)
+span_print(struct json_writer *w, enum form form, const struct span_batch *b, const struct span *s)
 {
     static const char *const kinds[] = {"SPAN_KIND_UNSPECIFIED",
                                         "SPAN_KIND_INTERNAL",
@@ -303,22 +319,22 @@ span_print(struct json_writer *w, const struct span_batch *b, const struct span 
                                         "SPAN_KIND_CONSUMER",
                                         NULL};
     json_object_begin(w);
-    trace_id_print(w, &s->trace);
-    span_id_print(w, SL("spanId"), &s->id);
+    trace_id_print(w, form, &s->trace);
+    span_id_print(w, form, SL("spanId"), &s->id);
     string_print(w, SL("traceState"), s->trace_state);
-    span_id_print(w, SL("parentSpanId"), &s->parent);
+    span_id_print(w, form, SL("parentSpanId"), &s->parent);
     count_print(w, SL("flags"), s->flags);
     string_print(w, SL("name"), s->name);
-    enum_print(w, SL("kind"), kinds, s->kind);
+    enum_print(w, form, SL("kind"), kinds, s->kind);
     time_print(w, SL("startTimeUnixNano"), s->start_ns);
     time_print(w, SL("endTimeUnixNano"), s->end_ns);
     attrs_print(w, b, s->attrs);
     count_print(w, SL("droppedAttributesCount"), s->dropped_attrs);
     events_print(w, b, s->events);
     count_print(w, SL("droppedEventsCount"), s->dropped_events);
-    links_print(w, b, s->links);
+    links_print(w, form, b, s->links);
     count_print(w, SL("droppedLinksCount"), s->dropped_links);
-    status_print(w, s);
+    status_print(w, form, s);
     json_object_end(w);
 }
 
@@ -326,8 +342,8 @@ span_print(struct json_writer *w, const struct span_batch *b, const struct span 
  */
 
 static void
-scope_spans_print(struct json_writer *w, const struct span_batch *b, const struct otlp_layout *l,
-                  uint32_t leader)
+scope_spans_print(struct json_writer *w, enum form form, const struct span_batch *b,
+                  const struct otlp_layout *l, uint32_t leader)
 {
     const struct scope *s = &b->scopes[leader];
     json_object_begin(w);
@@ -342,7 +358,7 @@ scope_spans_print(struct json_writer *w, const struct span_batch *b, const struc
     json_array_begin(w);
     for (uint32_t i = leader; i != LAYOUT_END; i = l->next[i]) {
         for (uint32_t k = 0; k < l->spans[i].n; k++) {
-            span_print(w, b, &b->spans[l->span_order[l->spans[i].at + k]]);
+            span_print(w, form, b, &b->spans[l->span_order[l->spans[i].at + k]]);
         }
     }
     json_array_end(w);
@@ -351,8 +367,8 @@ scope_spans_print(struct json_writer *w, const struct span_batch *b, const struc
 }
 
 static void
-resource_spans_print(struct json_writer *w, const struct span_batch *b, const struct otlp_layout *l,
-                     uint32_t leader)
+resource_spans_print(struct json_writer *w, enum form form, const struct span_batch *b,
+                     const struct otlp_layout *l, uint32_t leader)
 {
     const struct resource *r = &b->resources[b->scopes[leader].resource];
     json_object_begin(w);
@@ -363,14 +379,14 @@ resource_spans_print(struct json_writer *w, const struct span_batch *b, const st
     json_object_end(w);
     json_key(w, SL("scopeSpans"));
     json_array_begin(w);
-    scope_spans_print(w, b, l, leader);
+    scope_spans_print(w, form, b, l, leader);
     json_array_end(w);
     string_print(w, SL("schemaUrl"), r->schema_url);
     json_object_end(w);
 }
 
-err
-otlp_trace_write_json(const struct span_batch *b, enum trace_root root, struct buf *out)
+static err
+trace_write(const struct span_batch *b, enum form form, slice root, struct buf *out)
 {
     struct otlp_layout l;
     struct json_writer w;
@@ -381,12 +397,12 @@ otlp_trace_write_json(const struct span_batch *b, enum trace_root root, struct b
     json_writer_init(&w, out);
     json_object_begin(&w);
     if (b->span_count != 0) {
-        json_key(&w, root == TRACE_ROOT_BATCHES ? SL("batches") : SL("resourceSpans"));
+        json_key(&w, root);
         json_array_begin(&w);
         for (uint32_t i = 0; i < b->scope_count && !out->failed; i++) {
             uint32_t scope = l.scope_order[i];
             if (l.leads[scope]) {
-                resource_spans_print(&w, b, &l, scope);
+                resource_spans_print(&w, form, b, &l, scope);
             }
         }
         json_array_end(&w);
@@ -394,4 +410,16 @@ otlp_trace_write_json(const struct span_batch *b, enum trace_root root, struct b
     json_object_end(&w);
     otlp_layout_fini(&l);
     return out->failed ? ERR_LIMIT : OK;
+}
+
+err
+otlp_trace_write_json(const struct span_batch *b, enum trace_root root, struct buf *out)
+{
+    return trace_write(b, FORM_JSONPB, root == TRACE_ROOT_BATCHES ? SL("batches") : SL("resourceSpans"), out);
+}
+
+err
+otlp_write_json(const struct span_batch *b, struct buf *out)
+{
+    return trace_write(b, FORM_OTLP, SL("resourceSpans"), out);
 }

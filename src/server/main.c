@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include "vivace/base/log.h"
+#include "vivace/cli/cli.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -133,9 +134,13 @@ main(int argc, char **argv)
     struct config_args args;
     struct fault f = {0};
     struct buf usage;
+    int status = 0;
+    signal(SIGPIPE, SIG_IGN);
+    if (cli_run(argc, argv, &status)) {
+        return status;
+    }
     tune_malloc();
     raise_descriptor_limit();
-    signal(SIGPIPE, SIG_IGN);
     buf_init(&usage, TEXT_MAX);
     if (config_parse_args(argc, argv, &f, &args) != OK) {
         config_write_usage(&usage);
@@ -146,6 +151,8 @@ main(int argc, char **argv)
     }
     if (args.help) {
         config_write_usage(&usage);
+        (void)buf_append_cstr(
+            &usage, "\nvivace help lists the commands that read blocks and logs, and ask servers.\n");
         print(stdout, &usage);
     }
     buf_fini(&usage);

@@ -91,9 +91,8 @@ wal_close(struct wal *w)
     mem_free(w);
 }
 
-/* <16 lower-case hex digits><suffix> */
-static bool
-parse_name(const char *name, const char *suffix, uint64_t *ret)
+bool
+wal_parse_name(const char *name, const char *suffix, uint64_t *ret)
 {
     uint64_t v = 0;
     for (int i = 0; i < NAME_DIGITS; i++) {
@@ -179,11 +178,11 @@ read_names(struct wal *w, struct sequences *segments, struct sequences *indexes,
     errno = 0;
     for (struct dirent *e = NULL; (e = readdir(d)) != NULL; errno = 0) { // NOLINT(concurrency-mt-unsafe)
         uint64_t seq = 0;
-        if (parse_name(e->d_name, ".wal", &seq)) {
+        if (wal_parse_name(e->d_name, ".wal", &seq)) {
             sequences_add(segments, seq);
-        } else if (parse_name(e->d_name, ".idx", &seq)) {
+        } else if (wal_parse_name(e->d_name, ".idx", &seq)) {
             sequences_add(indexes, seq);
-        } else if (parse_name(e->d_name, ".idx.tmp", &seq)) {
+        } else if (wal_parse_name(e->d_name, ".idx.tmp", &seq)) {
             remove_leftover(w, seq, ".idx.tmp", "the index was being written");
         } else {
             continue;

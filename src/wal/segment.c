@@ -23,7 +23,9 @@ segment_new(struct wal *w, uint64_t seq)
     s->end = SEGMENT_HEADER_BYTES;
     mutex_init(&s->mu, LOCK_SEGMENT);
     cond_init(&s->synced_cond);
-    series_gauge_add(w->segments, 1);
+    if (w->segments) {
+        series_gauge_add(w->segments, 1);
+    }
     return s;
 }
 
@@ -33,7 +35,9 @@ wal_segment_close(struct wal_segment *s)
     if (s == NULL) {
         return;
     }
-    series_gauge_add(s->wal->segments, -1);
+    if (s->wal->segments) {
+        series_gauge_add(s->wal->segments, -1);
+    }
     file_close(s->fd);
     mutex_fini(&s->mu);
     MUST(pthread_cond_destroy(&s->synced_cond) == 0);
@@ -107,7 +111,7 @@ wal_segment_open(struct wal *w, uint64_t seq, struct fault *f, struct wal_segmen
     uint8_t p[SEGMENT_HEADER_BYTES] = {0};
     size_t size = 0;
     struct wal_segment *s = segment_new(w, seq);
-    TRY(file_open(s->path, O_RDWR, f, &s->fd));
+    TRY(file_open(s->path, w->segments ? O_RDWR : O_RDONLY, f, &s->fd)); /* a view never writes */
     TRY(file_size(s->fd, s->path, f, &size));
     if (size >= sizeof p) {
         TRY(file_read_at(s->fd, s->path, p, sizeof p, 0, f));

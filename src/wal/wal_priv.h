@@ -76,6 +76,7 @@ struct wal {
     int lock_fd;
     enum wal_sync sync;
     _Atomic uint64_t next_sequence;
+    /* all NULL when it is only looked at (wal_view_open) */
     struct series *appended_bytes, *records, *append_errors, *sync_errors, *sync_seconds, *segments;
 };
 
@@ -97,6 +98,9 @@ struct wal_segment {
 
 /* The path of a file of this directory; false (and ret = "") when it would be too long. */
 bool wal_path(const struct wal *w, uint64_t seq, const char *suffix, char ret[WAL_PATH_MAX]);
+
+/* Is it <16 lower-case hex digits><suffix>? */
+bool wal_parse_name(const char *name, const char *suffix, uint64_t *ret);
 
 /* Open an existing segment sealed, checking its header. ERR_CORRUPT: foreign. */
 err wal_segment_open(struct wal *w, uint64_t seq, struct fault *f, struct wal_segment **ret);

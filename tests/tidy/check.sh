@@ -11,7 +11,7 @@ report() {
 
 # --- ranks: an include points to a lower rank, or to the same room -------------------------------------------
 declare -A rank=([base]=0 [model]=1 [config]=1 [codec]=2 [parquet]=2 [runtime]=3 [net]=4 [backend]=5 [wal]=6 [block]=6
-    [ingester]=7 [compactor]=7 [generator]=7 [traceql]=8 [querier]=8 [distributor]=9 [receiver]=9 [frontend]=9 [server]=10)
+    [ingester]=7 [compactor]=7 [generator]=7 [traceql]=8 [querier]=8 [distributor]=9 [receiver]=9 [frontend]=9 [cli]=9 [server]=10)
 # model and config share a rank but config knows nothing of spans; querier stands on traceql.
 declare -A sideways=([querier:traceql]=1 [receiver:distributor]=1)
 while IFS=: read -r file _ include; do

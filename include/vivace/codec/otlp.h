@@ -42,6 +42,9 @@ enum trace_root { TRACE_ROOT_BATCHES, TRACE_ROOT_RESOURCE_SPANS };
 CHECKED err otlp_trace_encode(const struct span_batch *b, struct buf *out);
 /* {"batches":[...]} or {"resourceSpans":[...]} in gogo jsonpb's form (api.md 1.0). */
 CHECKED err otlp_trace_write_json(const struct span_batch *b, enum trace_root root, struct buf *out);
+/* {"resourceSpans":[...]} as OTLP/JSON has it (ids in hex, enums as numbers): what otlp_json_decode reads. In
+ * the layout above; entity refs are left out. */
+CHECKED err otlp_write_json(const struct span_batch *b, struct buf *out);
 
 /* One AnyValue as jsonpb prints it: {"stringValue":"x"}, {} for none. */
 CHECKED err otlp_value_write_json(const struct attr *a, struct buf *out);

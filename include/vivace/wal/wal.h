@@ -139,3 +139,21 @@ struct wal_recovered {
  * touched. ERR_NOT_FOUND: the file was foreign and is now in quarantine. */
 CHECKED err wal_segment_recover(struct wal *w, uint64_t seq, const struct wal_recovery *how, struct fault *f,
                                 struct wal_segment **ret, struct wal_recovered *ret_how);
+
+/* --- looking on, beside the process that owns the log ---
+ *
+ * Nothing is locked, made or removed. Close with wal_close and wal_segment_close; of the calls above only
+ * those that read may be used: wal_read, the cursor, wal_index_open and the getters. What the owner appends
+ * after wal_view_segment is not seen; a record half written at that moment looks like a torn tail. */
+
+/* ERR_NOT_FOUND when there is no such directory. */
+CHECKED err wal_view_open(const char *dir, struct fault *f, struct wal **ret);
+struct wal_view_names {
+    uint64_t *segments; /* sequences, rising (mem_free) */
+    size_t segment_count;
+    size_t indexes, index_temps, quarantined, others; /* files of each kind */
+    bool owned;                                       /* a process holds the lock */
+};
+CHECKED err wal_view_list(struct wal *w, struct fault *f, struct wal_view_names *ret);
+/* ERR_NOT_FOUND: removed meanwhile; ERR_CORRUPT: not a segment. */
+CHECKED err wal_view_segment(struct wal *w, uint64_t seq, struct fault *f, struct wal_segment **ret);
