@@ -249,3 +249,34 @@ ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id, stru
     }
     return rc;
 }
+
+#define ASK_AT_ONCE 256 /* traces, under the lock that pushes take too */
+
+static void
+ask_segment(const struct live_segment *s, slice tenant, const trace_id *ids, size_t n, uint8_t *ret)
+{
+    if (s->mem == NULL) {
+        for (size_t i = 0; i < n; i++) {
+            ret[i] |= wal_index_may_have(s->disk, tenant, &ids[i]);
+        }
+        return;
+    }
+    const size_t tenant_at = wal_memindex_tenant_position(s->mem, tenant);
+    for (size_t i = 0; tenant_at != SIZE_MAX && i < n; i++) {
+        uint64_t bytes = 0;
+        ret[i] |= wal_memindex_get(s->mem, tenant_at, &ids[i], &bytes);
+    }
+}
+
+void
+ingester_may_have(struct ingester *ing, slice tenant, const trace_id *ids, size_t n, uint8_t *ret)
+{
+    for (size_t from = 0; from < n; from += ASK_AT_ONCE) {
+        const size_t some = n - from < ASK_AT_ONCE ? n - from : ASK_AT_ONCE;
+        mutex_lock(&ing->mu);
+        for (size_t i = 0; i < ing->segment_count; i++) {
+            ask_segment(ing->segments[i], tenant, ids + from, some, ret + from);
+        }
+        mutex_unlock(&ing->mu);
+    }
+}

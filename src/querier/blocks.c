@@ -1,13 +1,20 @@
-/* Blocks as a source of searches and tags: row group by row group, the latest traces first. */
-#include "prefilter.h"
+/* Blocks as a source of searches: row groups, the latest traces first, several at once.
+ *
+ * A round takes a few row groups. Each is looked at on its vectors for the traces that may match; of these
+ * the ones that lie nowhere else are judged right there, and the others are offered as candidates, to be put
+ * together from all sources. */
+#include "group_judge.h"
 #include "row_groups.h"
+#include "search_priv.h"
+#include "trace_sets.h"
 
 #include "vivace/base/mem.h"
-#include "vivace/querier/tags.h"
+#include "vivace/runtime/fork.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 
-#define READ_ROWS 8192 /* of a row group at a time: a page of the blocks this program writes */
+#define ROUND_MAX 8 /* row groups at once: each holds its vectors meanwhile */
 
 static struct block_store *
 store_of(void *ctx)
@@ -49,34 +56,52 @@ trace_source_blocks(_Atomic(struct block_store *) *at)
     return (struct trace_source){blocks_find, at};
 }
 
-/* --- row groups one after the other ----------------------------------------------------------------------
+/* --- a cursor ---------------------------------------------------------------------------------------------
  */
 
+struct group_job {
+    struct blocks_cursor *cursor;
+    struct listed_group group;
+    struct group_judge *judge; /* of the block `of_block` */
+    size_t of_block;
+    uint32_t *some; /* traces that may match, by number; then those that do, newest first */
+    trace_id *ids;  /* of them */
+    uint8_t *spread;
+    size_t count, cap, matched;
+    uint64_t bytes; /* read by it already counted */
+    uint64_t judged;
+    err rc;
+    struct fault fault;
+};
+
 struct blocks_cursor {
-    const struct search_hunt *hunt;
+    struct search_hunt hunt; /* by value: what it points to outlives the cursor */
+    struct block_store *store;
     struct group_list list;
-    struct listed_group group; /* being read */
-    uint64_t row;              /* the next of it */
-    bool inside;
-    struct prefilter prefilter;
-    struct span_batch batch;
+    struct trace_sets sets;
+    struct group_job jobs[ROUND_MAX];
+    size_t round; /* row groups of the next one */
+    size_t jobs_now;
+    uint64_t cut; /* traces that begin earlier make no difference */
 };
 
 static err
-cursor_open(void *ctx, const struct search_hunt *hunt, uint64_t margin_ns, struct search_stats *stats,
-            struct fault *f, void **ret_cursor)
+search_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
+            void **ret_cursor)
 {
-    uint64_t from = hunt->start_ns > margin_ns ? hunt->start_ns - margin_ns : 0;
-    uint64_t to = hunt->end_ns < UINT64_MAX - margin_ns ? hunt->end_ns + margin_ns : UINT64_MAX;
+    const uint64_t margin = SEARCH_MARGIN_NS;
+    uint64_t from = hunt->start_ns > margin ? hunt->start_ns - margin : 0;
+    uint64_t to = hunt->end_ns < UINT64_MAX - margin ? hunt->end_ns + margin : UINT64_MAX;
     struct blocks_cursor *c = mem_new(struct blocks_cursor);
-    c->hunt = hunt;
-    span_batch_init(&c->batch, SEARCH_TRACE_BYTES_MAX);
-    prefilter_init(&c->prefilter, hunt->plan);
+    c->hunt = *hunt;
+    c->round = 1;
+    c->store = store_of(ctx);
     *ret_cursor = c; /* the owner closes it in any case */
-    err rc = group_list_open(&c->list, store_of(ctx), hunt->tenant, from, to, f);
+    err rc = group_list_open(&c->list, c->store, hunt->tenant, from, to, f);
     if (rc != OK) {
         return rc;
     }
+    trace_sets_init(&c->sets, c->list.snapshot->count, hunt->budget);
     for (size_t i = 0; i < c->list.snapshot->count; i++) {
         const struct block_meta *m = &c->list.snapshot->blocks[i]->meta;
         if (m->min_start_ns <= to && m->max_end_ns >= from) {
@@ -89,54 +114,293 @@ cursor_open(void *ctx, const struct search_hunt *hunt, uint64_t margin_ns, struc
 }
 
 static void
-cursor_close(void *cursor)
+search_close(void *cursor)
 {
     struct blocks_cursor *c = cursor;
+    for (size_t i = 0; i < ROUND_MAX; i++) {
+        group_judge_destroy(c->jobs[i].judge);
+        mem_free(c->jobs[i].some);
+        mem_free(c->jobs[i].ids);
+        mem_free(c->jobs[i].spread);
+    }
+    if (c->list.snapshot) {
+        trace_sets_fini(&c->sets);
+    }
     group_list_close(&c->list);
-    prefilter_fini(&c->prefilter);
-    span_batch_fini(&c->batch);
     mem_free(c);
 }
 
-static err
-next_group(struct blocks_cursor *c, struct search_stats *stats, struct fault *f)
+/* --- which traces of a row group may match ----------------------------------------------------------------
+ */
+
+static void
+job_reserve(struct group_job *job, size_t n)
 {
-    err rc = group_list_peek(&c->list, f, &c->group);
-    if (rc == OK) {
-        group_list_take(&c->list);
-        c->inside = true;
-        c->row = 0;
-    } else if (rc == ERR_NOT_FOUND) {
-        stats->jobs_done = stats->jobs;
+    if (n > job->cap) {
+        job->cap = n;
+        job->some = mem_realloc(job->some, n, sizeof *job->some);
+        job->ids = mem_realloc(job->ids, n, sizeof *job->ids);
+        job->spread = mem_realloc(job->spread, n, sizeof *job->spread);
     }
-    return rc;
+    memset(job->spread, 0, n);
 }
 
-/* The next rows of the row group, in the batch. */
-static err
-read_some(struct blocks_cursor *c, struct search_stats *stats, struct fault *f)
+/* A match alone would count; or a part of it, to be put together. */
+static bool
+is_in_range(const struct search_hunt *h, const struct judged_trace *t)
 {
-    struct block_reader *r = c->list.readers[c->group.block];
-    const uint64_t rows = block_reader_file(r)->meta->row_groups[c->group.group].row_count;
-    const uint64_t to = rows - c->row > READ_ROWS ? c->row + READ_ROWS : rows;
+    return t->start_ns <= h->end_ns && t->end_ns >= h->start_ns;
+}
+
+static void
+look_at_group(void *ctx, size_t i)
+{
+    struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
+    const struct blocks_cursor *c = job->cursor;
+    struct group_judge *j = job->judge;
+    job->count = job->matched = 0;
+    job->judged = 0;
+    job->rc = group_judge_open(j, job->group.group, &job->fault);
+    if (job->rc != OK || j->trace_count == 0 || j->never_loose) {
+        return;
+    }
+    job_reserve(job, j->trace_count);
+    for (size_t k = 0; k < j->trace_count; k++) {
+        const struct judged_trace *t = &j->traces[k];
+        if (judged_is_part(j, t) || (judged_may_match(j, t) && is_in_range(&c->hunt, t))) {
+            job->ids[job->count] = t->id;
+            job->some[job->count++] = (uint32_t)k;
+        }
+    }
+}
+
+/* --- which of them lie elsewhere too ----------------------------------------------------------------------
+ */
+
+static bool
+far_apart(uint64_t from, uint64_t to, uint64_t other_from, uint64_t other_to)
+{
+    return (other_from > to && other_from - to > SEARCH_MARGIN_NS) ||
+           (from > other_to && from - other_to > SEARCH_MARGIN_NS);
+}
+
+static err
+ask_blocks(struct blocks_cursor *c, struct group_job *job, struct fault *f)
+{
+    const struct block_snapshot *v = c->list.snapshot;
+    const struct judged_trace *traces = job->judge->traces;
+    uint64_t from = UINT64_MAX;
+    uint64_t to = 0;
     err rc = OK;
-    span_batch_reset(&c->batch);
-    if (to > c->row) {
-        rc = block_read_rows(r, c->group.group, c->row, to, &c->batch, &stats->bytes, f);
+    TRY(group_list_open_all(&c->list, f));
+    for (size_t i = 0; i < job->count; i++) {
+        const struct judged_trace *t = &traces[job->some[i]];
+        from = t->start_ns < from ? t->start_ns : from;
+        to = t->end_ns > to ? t->end_ns : to;
     }
-    stats->spans += c->batch.span_count;
-    c->row = to;
-    c->inside = to < rows;
+    for (size_t b = 0; b < v->count; b++) {
+        const struct block_reader *r = c->list.readers[b];
+        if (b == job->group.block || r == NULL ||
+            far_apart(from, to, v->blocks[b]->meta.min_start_ns, v->blocks[b]->meta.max_end_ns)) {
+            continue;
+        }
+        for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
+            TRY(trace_sets_ask(&c->sets, b, r, g, job->ids, job->count, job->spread, f));
+        }
+    }
+out:
     return rc;
 }
 
-/* --- searches ------------------------------------------------------------------------------------------- */
+/* A trace larger than a row group goes on in the next one: only the first and the last may. */
+static err
+ask_neighbours(struct blocks_cursor *c, struct group_job *job, struct fault *f)
+{
+    const struct block_reader *r = c->list.readers[job->group.block];
+    const size_t last = job->count - 1;
+    err rc = OK;
+    if (job->group.group > 0 && job->some[0] == 0) {
+        TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group - 1, job->ids, 1, job->spread, f));
+    }
+    if (job->group.group + 1 < block_reader_file(r)->meta->row_group_count &&
+        job->some[last] + 1 == job->judge->trace_count) {
+        TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group + 1, job->ids + last, 1,
+                           job->spread + last, f));
+    }
+out:
+    return rc;
+}
+
+/* Live data first, then blocks, then whether there are other blocks by now: what was live at the first look
+ * is in a block of the last one. */
+static err
+find_spread(struct blocks_cursor *c, struct group_job *job, struct fault *f)
+{
+    err rc = OK;
+    if (c->hunt.search == NULL) {
+        memset(job->spread, 1, job->count);
+        return OK;
+    }
+    TRY(search_elsewhere(c->hunt.search, c->hunt.source, job->ids, job->count, job->spread, f));
+    TRY(ask_blocks(c, job, f));
+    TRY(ask_neighbours(c, job, f));
+    const struct block_snapshot *now = block_store_snapshot(c->store, c->hunt.tenant);
+    if (now != c->list.snapshot) {
+        memset(job->spread, 1, job->count);
+    }
+    block_snapshot_release(now);
+out:
+    return rc;
+}
+
+/* Offer what lies elsewhere too; the others stay, newest first. */
+static int
+newest_first(const void *a, const void *b, void *ctx)
+{
+    const struct judged_trace *traces = ctx;
+    const struct judged_trace *x = &traces[*(const uint32_t *)a];
+    const struct judged_trace *y = &traces[*(const uint32_t *)b];
+    if (x->start_ns != y->start_ns) {
+        return x->start_ns > y->start_ns ? -1 : 1;
+    }
+    return memcmp(x->id.b, y->id.b, TRACE_ID_BYTES);
+}
 
 static err
-search_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
-            void **ret_cursor)
+sort_out(struct blocks_cursor *c, struct group_job *job, struct candidates *out, struct fault *f)
 {
-    return cursor_open(ctx, hunt, SEARCH_MARGIN_NS, stats, f, ret_cursor);
+    struct group_judge *j = job->judge;
+    size_t kept = 0;
+    err rc = OK;
+    if (job->count == 0) {
+        return OK;
+    }
+    TRY(find_spread(c, job, f));
+    for (size_t i = 0; i < job->count; i++) {
+        const struct judged_trace *t = &j->traces[job->some[i]];
+        if (job->spread[i]) {
+            if (judged_is_part(j, t)) {
+                TRY(candidates_offer(out, &t->id, t->start_ns, t->loose, f));
+            }
+        } else if (judged_may_match(j, t) && is_in_range(&c->hunt, t) && t->start_ns >= c->cut) {
+            job->some[kept++] = job->some[i];
+        }
+    }
+    job->count = kept;
+    if (kept) {
+        qsort_r(job->some, kept, sizeof *job->some, newest_first, j->traces);
+    }
+out:
+    return rc;
+}
+
+/* --- judging ----------------------------------------------------------------------------------------------
+ */
+
+/* `some` ends up with those that match, marked in `spread` when they must be put together. */
+static void
+judge_group(void *ctx, size_t i)
+{
+    struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
+    const struct search_query *q =
+        job->cursor->hunt.search ? search_query_of(job->cursor->hunt.search) : NULL;
+    struct group_judge *j = job->judge;
+    for (size_t k = 0; k < job->count; k++) {
+        const struct judged_trace *t = &j->traces[job->some[k]];
+        err rc = group_judge_trace(j, t, &job->fault);
+        job->judged++;
+        if (rc != OK && rc != ERR_AGAIN) {
+            job->rc = rc;
+            return;
+        }
+        if (rc == ERR_AGAIN || j->eval.set_count) {
+            job->spread[job->matched] = rc == ERR_AGAIN;
+            job->some[job->matched++] = job->some[k];
+            if (q && q->limit && job->matched == q->limit) {
+                return; /* those behind begin earlier */
+            }
+        }
+    }
+}
+
+/* What a job found becomes part of the answer. */
+static err
+hand_over(struct blocks_cursor *c, struct group_job *job, struct candidates *out, struct fault *f)
+{
+    struct group_judge *j = job->judge;
+    err rc = OK;
+    for (size_t k = 0; k < job->matched; k++) {
+        const struct judged_trace *t = &j->traces[job->some[k]];
+        if (job->spread[k]) {
+            TRY(candidates_offer(out, &t->id, t->start_ns, j->prefilter.complete, f));
+        } else if (search_wants(c->hunt.search, &t->id, t->start_ns)) {
+            TRY(group_judge_trace(j, t, f)); /* again: its values are at hand */
+            TRY(search_accept(c->hunt.search, &j->eval, f));
+            TRY(group_judge_failed(j, f));
+        }
+    }
+out:
+    return rc;
+}
+
+/* --- rounds -----------------------------------------------------------------------------------------------
+ */
+
+static err
+take_groups(struct blocks_cursor *c, struct fault *f)
+{
+    err rc = OK;
+    c->jobs_now = 0;
+    while (c->jobs_now < c->round) {
+        struct group_job *job = &c->jobs[c->jobs_now];
+        rc = group_list_peek(&c->list, f, &job->group);
+        if (rc == ERR_NOT_FOUND && c->jobs_now) {
+            return OK;
+        }
+        if (rc != OK || (c->jobs_now && job->group.latest_ns < c->cut)) {
+            return rc;
+        }
+        group_list_take(&c->list);
+        if (job->judge == NULL || job->of_block != job->group.block) {
+            group_judge_destroy(job->judge);
+            job->judge = group_judge_create(c->list.readers[job->group.block], c->hunt.plan, c->hunt.guard,
+                                            c->hunt.budget);
+            job->of_block = job->group.block;
+            job->bytes = 0;
+        }
+        job->cursor = c;
+        job->fault = (struct fault){0};
+        c->jobs_now++;
+    }
+    return OK;
+}
+
+static err
+first_failure(const struct blocks_cursor *c, struct fault *f)
+{
+    for (size_t i = 0; i < c->jobs_now; i++) {
+        if (c->jobs[i].rc != OK) {
+            if (f) {
+                *f = c->jobs[i].fault;
+            }
+            return c->jobs[i].rc;
+        }
+    }
+    return OK;
+}
+
+static void
+count_work(struct blocks_cursor *c, struct search_stats *stats)
+{
+    for (size_t i = 0; i < c->jobs_now; i++) {
+        struct group_job *job = &c->jobs[i];
+        stats->bytes += job->judge->scan->bytes_read - job->bytes;
+        job->bytes = job->judge->scan->bytes_read;
+        stats->spans += job->judge->scan->rows;
+        stats->traces += job->judged;
+    }
+    stats->bytes += c->sets.bytes_read;
+    c->sets.bytes_read = 0;
 }
 
 static err
@@ -145,19 +409,25 @@ search_advance(void *cursor, struct candidates *out, struct search_stats *stats,
 {
     struct blocks_cursor *c = cursor;
     err rc = OK;
-    if (!c->inside) {
-        TRY(next_group(c, stats, f));
+    c->cut = c->hunt.search ? search_cut(c->hunt.search) : 0;
+    rc = take_groups(c, f);
+    if (rc == ERR_NOT_FOUND) {
+        stats->jobs_done += stats->jobs - stats->jobs_done;
     }
-    TRY(read_some(c, stats, f));
-    prefilter_batch(&c->prefilter, &c->batch);
-    for (size_t i = 0; i < c->batch.span_count; i++) {
-        const struct span *s = &c->batch.spans[i];
-        uint32_t bits = 0;
-        if (prefilter_span(&c->prefilter, i, &bits)) {
-            TRY(candidates_offer(out, &s->trace, s->start_ns, bits, f));
-        }
+    TRY(rc);
+    fork_join(c->hunt.pool, c->jobs_now, look_at_group, c);
+    TRY(first_failure(c, f));
+    for (size_t i = 0; i < c->jobs_now; i++) {
+        TRY(sort_out(c, &c->jobs[i], out, f));
     }
-    *ret_horizon = c->inside ? c->group.latest_ns : group_list_bound(&c->list);
+    fork_join(c->hunt.pool, c->jobs_now, judge_group, c);
+    TRY(first_failure(c, f));
+    for (size_t i = 0; i < c->jobs_now; i++) {
+        TRY(hand_over(c, &c->jobs[i], out, f));
+    }
+    count_work(c, stats);
+    c->round = c->round * 2 < ROUND_MAX ? c->round * 2 : ROUND_MAX;
+    *ret_horizon = group_list_bound(&c->list);
 out:
     return rc;
 }
@@ -168,35 +438,6 @@ search_source_blocks(_Atomic(struct block_store *) *at)
     return (struct search_source){.trace = trace_source_blocks(at),
                                   .open = search_open,
                                   .advance = search_advance,
-                                  .close = cursor_close,
+                                  .close = search_close,
                                   .ctx = at};
-}
-
-/* --- tags ----------------------------------------------------------------------------------------------- */
-
-static err
-tags_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
-          void **ret_cursor)
-{
-    return cursor_open(ctx, hunt, 0, stats, f, ret_cursor);
-}
-
-static err
-tags_advance(void *cursor, struct tag_collector *out, struct search_stats *stats, struct fault *f)
-{
-    struct blocks_cursor *c = cursor;
-    err rc = OK;
-    if (!c->inside) {
-        TRY(next_group(c, stats, f));
-    }
-    TRY(read_some(c, stats, f));
-    rc = tag_collect(out, &c->batch, f, &rc) || rc != OK ? rc : ERR_NOT_FOUND;
-out:
-    return rc;
-}
-
-struct tag_source
-tag_source_blocks(_Atomic(struct block_store *) *at)
-{
-    return (struct tag_source){.open = tags_open, .advance = tags_advance, .close = cursor_close, .ctx = at};
 }

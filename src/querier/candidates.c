@@ -83,6 +83,9 @@ candidates_offer(struct candidates *c, const trace_id *id, uint64_t start_ns, ui
         return rc;
     }
     uint64_t *at = id_table_put(&c->index, id);
+    if (*at == CANDIDATE_DONE) {
+        return OK;
+    }
     if (*at == 0) {
         c->v[c->count] = (struct candidate){.id = *id, .start_ns = start_ns};
         *at = ++c->count;
@@ -100,6 +103,12 @@ candidates_offer(struct candidates *c, const trace_id *id, uint64_t start_ns, ui
         heap_up(c, c->heap_count - 1);
     }
     return OK;
+}
+
+void
+candidates_forget(struct candidates *c, const trace_id *id)
+{
+    *id_table_put(&c->index, id) = CANDIDATE_DONE;
 }
 
 uint64_t

@@ -539,9 +539,10 @@ out:
     return rc;
 }
 
+/* `lenient`: a row with a run-time error is kept. */
 static err
-program_rows(struct group_scan *s, const struct tql_program *p, const uint64_t *among, struct fault *f,
-             uint64_t *ret)
+program_rows(struct group_scan *s, const struct tql_program *p, const uint64_t *among, bool lenient,
+             struct fault *f, uint64_t *ret)
 {
     struct reader r;
     err rc = OK;
@@ -554,7 +555,14 @@ program_rows(struct group_scan *s, const struct tql_program *p, const uint64_t *
         if (row == s->rows) {
             break;
         }
-        TRY(row_value(s, &r, row, tql_static_is_true, f, &v));
+        rc = row_value(s, &r, row, tql_static_is_true, lenient ? NULL : f, &v);
+        if (lenient && (rc == ERR_INVALID || rc == ERR_UNSUPPORTED)) {
+            v = tql_static_bool(true);
+            rc = OK;
+        } else if (lenient && rc != OK) {
+            rc = query_guard_check(s->priv->guard, f);
+        }
+        TRY(rc);
         out[row / 64] |= (uint64_t)tql_static_is_true(&v) << row % 64;
     }
     memcpy(ret, out, s->words * sizeof *ret);
@@ -569,7 +577,15 @@ group_program(struct group_scan *s, const struct tql_program *p, const uint64_t 
     if (s->rows == 0) {
         return OK;
     }
-    return group_program_is_masks(p) ? program_masks(s, p, among, f, ret) : program_rows(s, p, among, f, ret);
+    return group_program_is_masks(p) ? program_masks(s, p, among, f, ret)
+                                     : program_rows(s, p, among, false, f, ret);
+}
+
+err
+group_program_may(struct group_scan *s, const struct tql_program *p, const uint64_t *among, struct fault *f,
+                  uint64_t *ret)
+{
+    return program_rows(s, p, among, true, f, ret);
 }
 
 err

@@ -122,6 +122,9 @@ CHECKED err group_cond(struct group_scan *s, const struct tql_cond *c, struct fa
 /* Rows for which the program is true, as above. */
 CHECKED err group_program(struct group_scan *s, const struct tql_program *p, const uint64_t *among,
                           struct fault *f, uint64_t *ret);
+/* The same row by row, where a run-time error counts as true. */
+CHECKED err group_program_may(struct group_scan *s, const struct tql_program *p, const uint64_t *among,
+                              struct fault *f, uint64_t *ret);
 /* Can group_program answer it by masks alone (no run-time errors, no arithmetic)? */
 bool group_program_is_masks(const struct tql_program *p);
 /* A zeroed mask that lives until the next open. ERR_LIMIT. */

@@ -190,6 +190,17 @@ gather_next(void *cursor, const struct id_table *wanted, struct span_batch *out,
     return rc;
 }
 
+static err
+live_may_have(void *ctx, slice tenant, const trace_id *ids, size_t n, uint8_t *ret, struct fault *f)
+{
+    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
+    if (ing == NULL) {
+        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
+    }
+    ingester_may_have(ing, tenant, ids, n, ret);
+    return OK;
+}
+
 struct search_source
 search_source_live(_Atomic(struct ingester *) *at)
 {
@@ -198,6 +209,7 @@ search_source_live(_Atomic(struct ingester *) *at)
         .open = live_open,
         .advance = live_advance,
         .close = live_close,
+        .may_have = live_may_have,
         .gather_open = gather_open,
         .gather_next = gather_next,
         .gather_close = gather_close,

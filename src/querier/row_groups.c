@@ -135,6 +135,16 @@ group_list_peek(struct group_list *l, struct fault *f, struct listed_group *ret)
     }
 }
 
+err
+group_list_open_all(struct group_list *l, struct fault *f)
+{
+    err rc = OK;
+    while (rc == OK && unopened(l)) {
+        rc = open_block(l, l->next_block++, f);
+    }
+    return rc;
+}
+
 uint64_t
 group_list_bound(struct group_list *l)
 {

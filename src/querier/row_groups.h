@@ -33,5 +33,7 @@ group_list_take(struct group_list *l)
 {
     l->at++;
 }
+/* Open every block that is left, so that all readers of the range are there. */
+CHECKED err group_list_open_all(struct group_list *l, struct fault *f);
 /* No trace with a span in what is not taken yet begins later; 0 when all is taken. Opens nothing. */
 uint64_t group_list_bound(struct group_list *l);

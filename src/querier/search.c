@@ -3,6 +3,7 @@
 #include "gather.h"
 #include "prefilter.h"
 #include "result.h"
+#include "search_priv.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
@@ -91,6 +92,14 @@ search_destroy(struct search *s)
     mem_free(s);
 }
 
+/* Traces that lie in one place may be judged there: not those of several tenants, which are put together, nor
+ * where somebody wants to see the spans as a batch. */
+static bool
+takes_judged(const struct search *s)
+{
+    return s->q.tenant_count == 1 && s->q.matched == NULL;
+}
+
 static err
 open_all(struct search *s, struct fault *f)
 {
@@ -103,7 +112,11 @@ open_all(struct search *s, struct fault *f)
                                            .plan = s->q.plan,
                                            .start_ns = s->q.start_ns,
                                            .end_ns = s->q.end_ns,
-                                           .budget = s->q.budget},
+                                           .budget = s->q.budget,
+                                           .guard = &s->q.guard,
+                                           .pool = s->q.pool,
+                                           .search = takes_judged(s) ? s : NULL,
+                                           .source = &s->q.sources[i]},
                                   .horizon = UINT64_MAX};
             err rc = r->source->open(r->source->ctx, &r->hunt, &s->result.stats, f, &r->cursor);
             if (rc != OK) {
@@ -238,6 +251,61 @@ judge(struct search *s, const trace_id *id, bool gathered, struct fault *f)
         }
     }
     return rc == OK ? account(s, f) : rc;
+}
+
+/* --- traces that sources judge ----------------------------------------------------------------------------
+ */
+
+uint64_t
+search_cut(const struct search *s)
+{
+    return is_full(s) ? s->found[s->found_count - 1]->start_ns : 0;
+}
+
+const struct search_query *
+search_query_of(const struct search *s)
+{
+    return &s->q;
+}
+
+bool
+search_wants(const struct search *s, const trace_id *id, uint64_t start_ns)
+{
+    const struct search_trace t = {.id = *id, .start_ns = start_ns};
+    return (!is_full(s) || comes_before(&t, s->found[s->found_count - 1])) &&
+           id_table_get(&s->candidates.index, id) == 0;
+}
+
+err
+search_accept(struct search *s, struct eval *e, struct fault *f)
+{
+    struct search_trace *t = NULL;
+    err rc = result_make(e, &s->q, &s->kept, f, &t);
+    if (rc != OK) {
+        return rc;
+    }
+    insert(s, t);
+    candidates_forget(&s->candidates, &t->id);
+    return account(s, f);
+}
+
+err
+search_elsewhere(const struct search *s, const struct search_source *self, const trace_id *ids, size_t n,
+                 uint8_t *ret, struct fault *f)
+{
+    err rc = OK;
+    for (size_t i = 0; rc == OK && i < s->q.source_count; i++) {
+        const struct search_source *x = &s->q.sources[i];
+        if (x == self) {
+            continue;
+        }
+        if (x->may_have) {
+            rc = x->may_have(x->ctx, s->q.tenants[0], ids, n, ret, f);
+        } else {
+            memset(ret, 1, n);
+        }
+    }
+    return rc;
 }
 
 /* --- the walk ------------------------------------------------------------------------------------------- */

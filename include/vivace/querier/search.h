@@ -31,13 +31,19 @@ struct id_table;
 struct eval;
 struct ingester;
 struct block_store;
+struct pool;
+struct search;
 
 /* What a source needs to know of a search. */
 struct search_hunt {
     slice tenant;
     const struct tql_plan *plan;
-    uint64_t start_ns, end_ns; /* 0 and UINT64_MAX when there is no bound */
-    struct budget *budget;     /* may be NULL */
+    uint64_t start_ns, end_ns;       /* 0 and UINT64_MAX when there is no bound */
+    struct budget *budget;           /* may be NULL */
+    const struct query_guard *guard; /* may be NULL */
+    struct pool *pool;               /* to work in parallel; may be NULL */
+    struct search *search; /* takes traces a source has judged itself; NULL: only candidates are taken */
+    const struct search_source *source; /* the one being opened */
 };
 
 struct search_stats {
@@ -58,6 +64,9 @@ struct search_source {
     err (*advance)(void *cursor, struct candidates *out, struct search_stats *stats, uint64_t *ret_horizon,
                    struct fault *f);
     void (*close)(void *cursor);
+    /* Optional: which of the traces may have spans here (ret[i] |= 1)? Without it, all may. No false for a
+     * trace whose spans were acknowledged before the call. */
+    err (*may_have)(void *ctx, slice tenant, const trace_id *ids, size_t n, uint8_t *ret, struct fault *f);
     /* Optional (all three or none), where one trace costs as much to find as many: read everything, a few
      * milliseconds at a time, and copy the spans of the wanted traces (bytes too). ERR_NOT_FOUND: all is
      * read; ERR_LIMIT: `out` is full. */
@@ -95,6 +104,7 @@ struct search_query {
     void *matched_ctx;
     struct query_guard guard;
     struct budget *budget; /* may be NULL */
+    struct pool *pool;     /* row groups are judged on it, too; may be NULL */
 };
 
 struct search_attr {
@@ -141,7 +151,6 @@ struct search_result {
     struct search_stats stats;
 };
 
-struct search;
 struct search *search_create(const struct search_query *q); /* `q` and what it points to outlive it */
 void search_destroy(struct search *s);                      /* accepts NULL */
 /* Work for about `slice_ns`. OK: done; ERR_AGAIN: call again; ERR_CANCELLED, ERR_TIMEOUT, ERR_LIMIT, a

@@ -82,6 +82,20 @@ fake_close(void *cursor)
     prefilter_fini(&((struct live *)cursor)->prefilter);
 }
 
+static err
+fake_may_have(void *ctx, slice tenant, const trace_id *ids, size_t n, uint8_t *ret, struct fault *f)
+{
+    struct live *l = ctx;
+    (void)tenant;
+    (void)f;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < l->spans.span_count; k++) {
+            ret[i] |= trace_id_eq(&ids[i], &l->spans.spans[k].trace);
+        }
+    }
+    return OK;
+}
+
 /* --- a world ---------------------------------------------------------------------------------------------
  */
 
@@ -172,6 +186,7 @@ world_make(struct world *w, uint64_t seed, size_t traces, size_t blocks, bool wi
                                            .open = fake_open,
                                            .advance = fake_advance,
                                            .close = fake_close,
+                                           .may_have = fake_may_have,
                                            .ctx = &w->live};
     w->sources[1] = search_source_blocks(&w->store_at);
     put_together(w);
@@ -313,9 +328,15 @@ check(struct world *w, const char *text, uint32_t limit, uint64_t from, uint64_t
             put_trace(&got, r->traces[i]);
         }
         if (!slice_eq(buf_slice(&got), buf_slice(&want))) {
-            fail_msg("%s limit %u from %llu to %llu:\n%.*s\nwant\n%.*s", text, limit,
-                     (unsigned long long)from, (unsigned long long)to, SL_FMT(buf_slice(&got)),
-                     SL_FMT(buf_slice(&want)));
+            size_t at = 0;
+            while (at < got.n && at < want.n && got.p[at] == want.p[at]) {
+                at++;
+            }
+            size_t shown = at > 300 ? at - 300 : 0;
+            fail_msg("%s limit %u from %llu to %llu differs at %zu:\n%.*s\nwant\n%.*s", text, limit,
+                     (unsigned long long)from, (unsigned long long)to, at,
+                     SL_FMT(slice_sub(buf_slice(&got), shown, 500)),
+                     SL_FMT(slice_sub(buf_slice(&want), shown, 500)));
         }
     } else if (limit == 0) {
         assert_true(rc == ERR_INVALID || rc == ERR_UNSUPPORTED); /* which comes first depends on the order */

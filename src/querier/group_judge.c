@@ -1,0 +1,650 @@
+#include "group_judge.h"
+
+#include "columns_priv.h"
+
+#include "vivace/base/mem.h"
+#include "vivace/querier/search.h"
+
+#include <stdlib.h>
+
+#define FEW_ROWS 32 /* of a trace: sorted and compared each with each */
+
+struct group_judge_private {
+    struct eval_rows rows; /* of the trace being judged; first, for the callbacks */
+    struct group_judge *judge;
+    uint64_t **kept;                   /* by filter of the plan: a mask, or NULL */
+    const struct slot_vector **values; /* by slot, or NULL: not asked for yet */
+    const struct group_parts *events, *links;
+    /* of the row group */
+    const uint64_t *starts;
+    const span_id *ids;
+    const struct slot_vector *trace_start, *trace_duration, *root_name, *root_service;
+    const struct slot_vector *left, *right, *parent, *children;
+    const uint64_t *has_parent;
+    /* of the trace */
+    uint32_t *order; /* rows of the row group */
+    struct shape shape;
+    struct arena arena;
+    err failed; /* of a callback */
+    struct fault fault;
+};
+
+/* --- set up -----------------------------------------------------------------------------------------------
+ */
+
+struct group_judge *
+group_judge_create(struct block_reader *r, const struct tql_plan *plan, const struct query_guard *guard,
+                   struct budget *budget)
+{
+    struct group_judge *j = mem_new(struct group_judge);
+    struct group_judge_private *p = mem_new(struct group_judge_private);
+    j->scan = group_scan_create(r, plan, guard, budget);
+    j->priv = p;
+    p->judge = j;
+    prefilter_init(&j->prefilter, plan);
+    eval_init(&j->eval, plan, SEARCH_TRACE_BYTES_MAX, guard);
+    arena_init(&p->arena, SEARCH_TRACE_BYTES_MAX);
+    p->kept = mem_new_array(uint64_t *, plan->filter_count + 1);
+    p->values = mem_new_array(const struct slot_vector *, plan->compiler.slots.count + 1);
+    return j;
+}
+
+void
+group_judge_destroy(struct group_judge *j)
+{
+    if (j == NULL) {
+        return;
+    }
+    group_scan_destroy(j->scan);
+    prefilter_fini(&j->prefilter);
+    eval_fini(&j->eval);
+    arena_fini(&j->priv->arena);
+    mem_free(j->priv->kept);
+    mem_free(j->priv->values);
+    mem_free(j->priv);
+    mem_free(j);
+}
+
+/* --- which traces may match -------------------------------------------------------------------------------
+ */
+
+static bool
+slot_of_whole_trace(const struct tql_slot *slot)
+{
+    switch ((enum tql_intrinsic)slot->attr.intrinsic) {
+    case TQL_INTRINSIC_SPAN_CHILD_COUNT:
+    case TQL_INTRINSIC_NESTED_SET_LEFT:
+    case TQL_INTRINSIC_NESTED_SET_RIGHT:
+    case TQL_INTRINSIC_NESTED_SET_PARENT:
+    case TQL_INTRINSIC_TRACE_DURATION:
+    case TQL_INTRINSIC_TRACE_ROOT_NAME:
+    case TQL_INTRINSIC_TRACE_ROOT_SERVICE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Does the program read what only the whole trace tells? */
+static bool
+reads_the_trace(const struct tql_plan *plan, const struct tql_program *p)
+{
+    for (uint32_t i = 0; i < p->insn_count; i++) {
+        const struct tql_insn *x = &p->insns[i];
+        if (x->code == TQL_CODE_SLOT || x->code == TQL_CODE_COND) {
+            uint32_t slot = x->code == TQL_CODE_SLOT ? x->arg : p->conds[x->arg].slot;
+            if (slot_of_whole_trace(&plan->compiler.slots.slots[slot])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Rows a filter may keep: exact for what masks can say. */
+static err
+exact_mask(struct group_judge *j, const struct prefilter_filter *x, struct fault *f, uint64_t *ret)
+{
+    struct group_scan *s = j->scan;
+    const struct tql_filter *filter = x->filter;
+    const uint32_t number = (uint32_t)(filter - s->plan->filters);
+    uint64_t *one = NULL;
+    err rc = OK;
+    if (filter->always || filter->never || group_program_is_masks(&filter->program)) {
+        TRY(group_filter(s, number, NULL, f, ret));
+        j->priv->kept[number] = ret;
+        return OK;
+    }
+    mask_fill(ret, s->rows);
+    if (filter->push == TQL_PUSH_ANY) {
+        return OK; /* too many conditions for masks: the traces are judged */
+    }
+    for (size_t i = 0; i < x->cond_count && mask_any(ret, s->words); i++) {
+        const struct tql_cond *c = x->conds[i].cond;
+        if (slot_is_part(&s->plan->compiler.slots.slots[c->slot])) {
+            continue;
+        }
+        TRY(group_mask(s, f, &one));
+        TRY(group_cond(s, c, f, one));
+        for (size_t w = 0; w < s->words; w++) {
+            ret[w] &= one[w];
+        }
+    }
+    if (x->rest) {
+        TRY(group_program_may(s, x->rest, ret, f, ret));
+    }
+out:
+    return rc;
+}
+
+/* Rows it may keep in a trace that goes on elsewhere. */
+static err
+loose_mask(struct group_judge *j, const struct prefilter_filter *x, struct fault *f, uint64_t *ret)
+{
+    struct group_scan *s = j->scan;
+    uint64_t *one = NULL;
+    err rc = OK;
+    mask_fill(ret, s->rows);
+    if (x->filter->push != TQL_PUSH_ALL) {
+        return OK;
+    }
+    for (size_t i = 0; i < x->cond_count; i++) {
+        const struct tql_cond *c = x->conds[i].cond;
+        const struct tql_slot *slot = &s->plan->compiler.slots.slots[c->slot];
+        if (slot_is_part(slot) || slot_of_whole_trace(slot)) {
+            continue;
+        }
+        TRY(group_mask(s, f, &one));
+        TRY(group_cond(s, c, f, one));
+        for (size_t w = 0; w < s->words; w++) {
+            ret[w] &= one[w];
+        }
+    }
+out:
+    return rc;
+}
+
+/* The traces of the row group, none of them a candidate yet. */
+static err
+open_traces(struct group_judge *j, struct fault *f)
+{
+    struct group_scan *s = j->scan;
+    struct group_judge_private *p = j->priv;
+    struct group_traces traces;
+    err rc = OK;
+    if (j->traces) {
+        return OK;
+    }
+    TRY(group_traces(s, f, &traces));
+    TRY(group_column(s, BLOCK_TRACE_START, f, &p->trace_start));
+    TRY(group_column(s, BLOCK_TRACE_DURATION, f, &p->trace_duration));
+    struct judged_trace *v = scan_alloc(s, traces.count + 1, sizeof *v);
+    if (v == NULL) {
+        return scan_no_memory(f);
+    }
+    for (size_t i = 0; i < traces.count; i++) {
+        const struct group_trace *t = &traces.v[i];
+        v[i] = (struct judged_trace){.id = t->id,
+                                     .from = t->from,
+                                     .to = t->to,
+                                     .start_ns = (uint64_t)vector_at(p->trace_start, t->from).i};
+        v[i].end_ns = v[i].start_ns + (uint64_t)vector_at(p->trace_duration, t->from).i;
+    }
+    j->traces = v;
+    j->trace_count = traces.count;
+out:
+    return rc;
+}
+
+static void
+add_bits(struct group_judge *j, const uint64_t *mask, uint32_t bit, bool exact, bool loose)
+{
+    for (size_t i = 0; i < j->trace_count; i++) {
+        struct judged_trace *t = &j->traces[i];
+        if (mask_next(mask, t->from, t->to) < t->to) {
+            t->exact |= exact ? bit : 0;
+            t->loose |= loose ? bit : 0;
+        }
+    }
+}
+
+struct row_key {
+    uint64_t start_ns, id; /* the id as a number in the order of its bytes */
+    uint32_t row;
+};
+
+static bool
+key_before(const struct row_key *a, const struct row_key *b)
+{
+    return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->id < b->id;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+    return key_before(a, b) ? -1 : key_before(b, a) ? 1 : 0;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+    const struct row_key *x = a;
+    const struct row_key *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Sort, and tell whether an id occurs twice. */
+static bool
+sort_keys(struct row_key *keys, size_t n)
+{
+    bool twice = false;
+    if (n > FEW_ROWS) {
+        qsort(keys, n, sizeof *keys, by_id);
+        for (size_t i = 1; i < n; i++) {
+            twice = twice || keys[i].id == keys[i - 1].id;
+        }
+        qsort(keys, n, sizeof *keys, by_start);
+        return twice;
+    }
+    for (size_t i = 1; i < n; i++) {
+        const struct row_key key = keys[i];
+        size_t at = i;
+        for (size_t k = 0; k < i; k++) {
+            twice = twice || keys[k].id == key.id;
+        }
+        while (at > 0 && key_before(&key, &keys[at - 1])) {
+            keys[at] = keys[at - 1];
+            at--;
+        }
+        keys[at] = key;
+    }
+    return twice;
+}
+
+static err
+load_order(struct group_judge *j, struct fault *f)
+{
+    err rc = OK;
+    if (j->priv->starts == NULL) {
+        TRY(group_span_ids(j->scan, f, &j->priv->ids));
+        TRY(group_starts(j->scan, f, &j->priv->starts));
+    }
+out:
+    return rc;
+}
+
+/* The keys of a trace's rows, in order of rows; NULL: no memory. */
+static struct row_key *
+keys_of(struct group_judge *j, const struct judged_trace *t)
+{
+    struct group_judge_private *p = j->priv;
+    const size_t n = t->to - t->from;
+    struct row_key *keys = arena_alloc(&p->arena, n * sizeof *keys);
+    for (size_t i = 0; keys && i < n; i++) {
+        uint64_t id = 0;
+        memcpy(&id, p->ids[t->from + i].b, sizeof id);
+        keys[i] = (struct row_key){p->starts[t->from + i], __builtin_bswap64(id), t->from + (uint32_t)i};
+    }
+    return keys;
+}
+
+static err
+load_structure(struct group_judge *j, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    struct group_scan *s = j->scan;
+    const struct raw_column *raw = NULL;
+    const uint32_t *of = NULL;
+    uint64_t *mask = NULL;
+    err rc = OK;
+    if (p->left) {
+        return OK;
+    }
+    TRY(group_column(s, BLOCK_NESTED_PARENT, f, &p->parent));
+    TRY(group_column(s, BLOCK_CHILD_COUNT, f, &p->children));
+    TRY(raw_fixed(s, BLOCK_PARENT_SPAN_ID, f, &raw));
+    TRY(raw_values_of(s, raw, 0, s->rows, f, &of));
+    TRY(group_mask(s, f, &mask));
+    for (size_t i = 0; i < s->rows; i++) {
+        mask[i / 64] |= (uint64_t)(of[i] != UINT32_MAX) << i % 64;
+    }
+    p->has_parent = mask;
+    TRY(group_column(s, BLOCK_NESTED_LEFT, f, &p->left));
+out:
+    return rc;
+}
+
+/* Traces whose numbers in the block are not those of the trace as it is judged: they match what they match
+ * when they are put together. */
+static err
+let_odd_ones_pass(struct group_judge *j, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    err rc = OK;
+    if (j->traces == NULL) {
+        return OK;
+    }
+    TRY(load_structure(j, f));
+    TRY(load_order(j, f));
+    for (size_t i = 0; i < j->trace_count; i++) {
+        struct judged_trace *t = &j->traces[i];
+        bool odd = false;
+        arena_reset(&p->arena);
+        struct row_key *keys = keys_of(j, t);
+        odd = keys == NULL || sort_keys(keys, t->to - t->from);
+        for (uint32_t row = t->from; row < t->to && !odd; row++) {
+            odd = !mask_has(p->has_parent, row) != (vector_at(p->parent, row).i == -1);
+        }
+        t->exact |= odd ? t->loose : 0;
+    }
+out:
+    return rc;
+}
+
+/* No trace can match with what lies here: when one filter that is needed keeps no row, only traces that go on
+ * elsewhere are left, and when none keeps any, none. */
+static err
+find_bits(struct group_judge *j, struct fault *f)
+{
+    struct group_scan *s = j->scan;
+    uint64_t *mask = NULL;
+    bool any_split = false;
+    err rc = OK;
+    j->never_loose = j->prefilter.complete != 0;
+    for (size_t i = 0; i < j->prefilter.filter_count; i++) {
+        const struct prefilter_filter *x = &j->prefilter.filters[i];
+        const uint32_t bit = j->prefilter.any ? 1 : 1U << i;
+        const bool split =
+            !x->filter->always && !x->filter->never && reads_the_trace(s->plan, &x->filter->program);
+        TRY(group_mask(s, f, &mask));
+        TRY(exact_mask(j, x, f, mask));
+        bool some = mask_any(mask, s->words);
+        if (some) {
+            TRY(open_traces(j, f));
+            add_bits(j, mask, bit, true, !split);
+            j->never_loose = false;
+        }
+        if (split) {
+            TRY(open_traces(j, f));
+            TRY(group_mask(s, f, &mask));
+            TRY(loose_mask(j, x, f, mask));
+            add_bits(j, mask, bit, false, true);
+            j->never_loose = false;
+            any_split = true;
+        }
+    }
+    rc = any_split ? let_odd_ones_pass(j, f) : OK;
+out:
+    return rc;
+}
+
+err
+group_judge_open(struct group_judge *j, size_t row_group, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    const struct tql_plan *plan = j->scan->plan;
+    err rc = OK;
+    TRY(group_scan_open(j->scan, row_group, f));
+    memset(p->kept, 0, plan->filter_count * sizeof(void *));
+    memset(p->values, 0, plan->compiler.slots.count * sizeof(void *));
+    p->events = p->links = NULL;
+    p->starts = NULL;
+    p->ids = NULL;
+    p->root_name = p->left = NULL;
+    j->traces = NULL;
+    j->trace_count = 0;
+    TRY(find_bits(j, f));
+    if (j->prefilter.complete == 0) {
+        TRY(open_traces(j, f));
+    }
+out:
+    return rc;
+}
+
+/* --- rows of a trace for eval -----------------------------------------------------------------------------
+ */
+
+/* The first failure of a callback, which has no way to say so; judge_trace asks. */
+static bool
+went_well(struct group_judge_private *p, err rc, const struct fault *f)
+{
+    if (rc != OK && p->failed == OK) {
+        p->failed = rc;
+        p->fault = *f;
+    }
+    return rc == OK;
+}
+
+static struct group_judge_private *
+private_of(const struct eval_rows *r)
+{
+    return (struct group_judge_private *)(uintptr_t)r; /* the rows are its first member */
+}
+
+static bool
+row_is_kept(const struct eval_rows *r, uint32_t filter, size_t row, bool *ret_known)
+{
+    struct group_judge_private *p = private_of(r);
+    struct group_scan *s = p->judge->scan;
+    struct fault f = {0};
+    if (p->kept[filter] == NULL && group_program_is_masks(&s->plan->filters[filter].program)) {
+        uint64_t *mask = NULL;
+        err rc = group_mask(s, &f, &mask);
+        rc = rc == OK ? group_filter(s, filter, NULL, &f, mask) : rc;
+        if (went_well(p, rc, &f)) {
+            p->kept[filter] = mask;
+        }
+    }
+    *ret_known = p->kept[filter] != NULL;
+    return *ret_known && mask_has(p->kept[filter], p->order[row]);
+}
+
+static const struct slot_vector *
+values_of(struct group_judge_private *p, uint32_t slot)
+{
+    struct fault f = {0};
+    if (p->values[slot] == NULL) {
+        (void)went_well(p, group_slot(p->judge->scan, slot, &f, &p->values[slot]), &f);
+    }
+    return p->values[slot];
+}
+
+static void
+row_value(const struct eval_rows *r, uint32_t slot, size_t row, struct tql_static *ret)
+{
+    struct group_judge_private *p = private_of(r);
+    const struct slot_vector *v = values_of(p, slot);
+    *ret = v ? vector_at(v, p->order[row]) : TQL_STATIC_NIL;
+}
+
+static struct run
+row_parts(const struct eval_rows *r, bool links, size_t row)
+{
+    struct group_judge_private *p = private_of(r);
+    const struct group_parts **parts = links ? &p->links : &p->events;
+    struct fault f = {0};
+    if (*parts == NULL) {
+        err rc = group_parts(p->judge->scan, links ? TQL_LEVEL_LINK : TQL_LEVEL_EVENT, &f, parts);
+        if (!went_well(p, rc, &f)) {
+            return (struct run){0, 0};
+        }
+    }
+    const uint32_t first = (*parts)->first[p->order[row]];
+    return (struct run){first, (*parts)->first[p->order[row] + 1] - first};
+}
+
+static void
+part_value(const struct eval_rows *r, uint32_t slot, struct value_at at, struct tql_static *ret)
+{
+    struct group_judge_private *p = private_of(r);
+    const struct slot_vector *v = values_of(p, slot);
+    const bool event = p->judge->scan->plan->compiler.slots.slots[slot].level == TQL_LEVEL_EVENT;
+    const uint32_t i = event ? at.event : at.link;
+    *ret = v && i != SHAPE_NO_ROW ? vector_at(v, i) : TQL_STATIC_NIL;
+}
+
+/* A fixed column's value, nil when it could not be read. */
+static struct tql_static
+fixed_value(struct group_judge_private *p, enum block_column c, uint32_t row)
+{
+    const struct slot_vector *v = NULL;
+    struct fault f = {0};
+    return went_well(p, group_column(p->judge->scan, c, &f, &v), &f) ? vector_at(v, row) : TQL_STATIC_NIL;
+}
+
+static void
+row_facts(const struct eval_rows *r, size_t row, struct row_facts *ret)
+{
+    struct group_judge_private *p = private_of(r);
+    const uint32_t at = p->order[row];
+    const struct slot_vector *services = NULL;
+    const struct tql_static name = fixed_value(p, BLOCK_NAME, at);
+    const uint64_t duration = (uint64_t)fixed_value(p, BLOCK_DURATION, at).i;
+    struct fault f = {0};
+    *ret = (struct row_facts){.id = p->ids[at],
+                              .name = tql_static_slice(&name),
+                              .start_ns = p->starts[at],
+                              .duration_ns = p->starts[at] + duration < duration ? 0 : duration,
+                              .error = fixed_value(p, BLOCK_STATUS_CODE, at).i == TQL_STATUS_ERROR};
+    if (went_well(p, group_services(p->judge->scan, &f, &services), &f)) {
+        const struct tql_static service = vector_at(services, at);
+        ret->service = tql_static_slice(&service);
+    }
+}
+
+/* --- one trace --------------------------------------------------------------------------------------------
+ */
+
+/* The rows in the order a trace is judged in. ERR_AGAIN: a span came twice, or two share an id. */
+static err
+order_rows(struct group_judge *j, const struct judged_trace *t, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    const size_t n = t->to - t->from;
+    err rc = OK;
+    TRY(load_order(j, f));
+    struct row_key *keys = keys_of(j, t);
+    p->order = arena_alloc(&p->arena, n * sizeof *p->order);
+    if (!keys || !p->order) {
+        return ERR_AGAIN;
+    }
+    if (sort_keys(keys, n)) {
+        return ERR_AGAIN;
+    }
+    for (size_t i = 0; i < n; i++) {
+        p->order[i] = keys[i].row;
+    }
+out:
+    return rc;
+}
+
+static bool
+shape_alloc(struct shape *s, size_t n, struct arena *a)
+{
+    *s = (struct shape){.count = n};
+    s->parent = arena_alloc(a, (n + 1) * sizeof *s->parent);
+    s->left = arena_alloc(a, (n + 1) * sizeof *s->left);
+    s->order = arena_alloc(a, (n + 1) * sizeof *s->order);
+    return s->parent && s->left && s->order;
+}
+
+/* The trace's tree from the numbers of the block: `left` says who stands where, and names the parents.
+ * ERR_AGAIN: they do not make a tree, or a link stands in for a parent. */
+static err
+make_shape(struct group_judge *j, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    const size_t n = p->rows.count;
+    struct shape *s = &p->shape;
+    err rc = OK;
+    TRY(load_structure(j, f));
+    uint32_t *at_left = arena_calloc(&p->arena, 2 * n + 2, sizeof *at_left); /* row + 1 */
+    if (!shape_alloc(s, n, &p->arena) || !at_left) {
+        return ERR_AGAIN;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int64_t left = vector_at(p->left, p->order[i]).i;
+        if (left < 0 || left > 2 * (int64_t)n || (left && at_left[left])) {
+            return ERR_AGAIN;
+        }
+        if (left) {
+            at_left[left] = (uint32_t)i + 1;
+        }
+        s->left[i] = (uint32_t)left;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int64_t parent = vector_at(p->parent, p->order[i]).i;
+        s->parent[i] = SHAPE_NO_ROW;
+        if (!mask_has(p->has_parent, p->order[i]) != (parent == -1)) {
+            return ERR_AGAIN;
+        }
+        if (s->left[i] && parent != -1) {
+            if (parent <= 0 || parent >= s->left[i] || at_left[parent] == 0) {
+                return ERR_AGAIN;
+            }
+            s->parent[i] = at_left[parent] - 1;
+        }
+    }
+    for (size_t i = 1; i < 2 * n + 1; i++) {
+        if (at_left[i]) {
+            s->order[s->connected++] = at_left[i] - 1;
+        }
+    }
+out:
+    return rc;
+}
+
+static err
+load_facts(struct group_judge *j, const struct judged_trace *t, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    err rc = OK;
+    if (p->root_name == NULL) {
+        TRY(group_column(j->scan, BLOCK_ROOT_SERVICE, f, &p->root_service));
+        TRY(group_column(j->scan, BLOCK_ROOT_NAME, f, &p->root_name));
+    }
+    const struct tql_static name = vector_at(p->root_name, t->from);
+    const struct tql_static service = vector_at(p->root_service, t->from);
+    p->rows = (struct eval_rows){.count = t->to - t->from,
+                                 .facts = {.id = t->id,
+                                           .start_ns = t->start_ns,
+                                           .end_ns = t->end_ns,
+                                           .root_name = tql_static_slice(&name),
+                                           .root_service = tql_static_slice(&service)},
+                                 .keeps = row_is_kept,
+                                 .value = row_value,
+                                 .parts = row_parts,
+                                 .part = part_value,
+                                 .facts_of = row_facts};
+out:
+    return rc;
+}
+
+err
+group_judge_trace(struct group_judge *j, const struct judged_trace *t, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    err rc = OK;
+    arena_reset(&p->arena);
+    TRY(load_facts(j, t, f));
+    TRY(order_rows(j, t, f));
+    if (j->scan->plan->needs_structure) {
+        TRY(make_shape(j, f));
+        p->rows.shape = &p->shape;
+    }
+    rc = eval_run_rows(&j->eval, &p->rows, f);
+    if (rc == OK && group_judge_failed(j, f) != OK) {
+        rc = p->failed;
+    }
+out:
+    return rc;
+}
+
+err
+group_judge_failed(const struct group_judge *j, struct fault *f)
+{
+    if (j->priv->failed != OK && f) {
+        *f = j->priv->fault;
+    }
+    return j->priv->failed;
+}

@@ -1,0 +1,17 @@
+/* What a source that judges traces itself asks of the search it works for. Threads: the search's owner. */
+#pragma once
+
+#include "eval_priv.h"
+
+#include "vivace/querier/search.h"
+
+/* Traces that begin earlier make no difference any more; 0 while there is room. */
+uint64_t search_cut(const struct search *s);
+const struct search_query *search_query_of(const struct search *s);
+/* Would a matching trace be among the newest, and is it not being looked at by way of candidates? */
+bool search_wants(const struct search *s, const trace_id *id, uint64_t start_ns);
+/* The last run of `e` is a trace of the answer. */
+CHECKED err search_accept(struct search *s, struct eval *e, struct fault *f);
+/* Mark which of the traces may have spans in a source other than `self`: ret[i] |= 1. */
+CHECKED err search_elsewhere(const struct search *s, const struct search_source *self, const trace_id *ids,
+                             size_t n, uint8_t *ret, struct fault *f);

@@ -1,0 +1,187 @@
+#include "trace_sets.h"
+
+#include "vivace/base/mem.h"
+#include "vivace/parquet/index.h"
+#include "vivace/parquet/reader.h"
+
+#include <stdlib.h>
+
+#define BYTES_MAX ((size_t)256 << 20)
+
+struct trace_set {
+    struct parquet_bloom bloom;
+    trace_id *ids; /* sorted */
+    size_t count;
+    bool has_bloom, no_bloom, has_ids;
+};
+
+void
+trace_sets_init(struct trace_sets *t, size_t block_count, struct budget *budget)
+{
+    *t = (struct trace_sets){.block_count = block_count, .budget = budget};
+    t->sets = mem_new_array(struct trace_set *, block_count + 1);
+    arena_init(&t->arena, BYTES_MAX);
+}
+
+void
+trace_sets_fini(struct trace_sets *t)
+{
+    if (t->budget) {
+        budget_release(t->budget, t->reserved);
+    }
+    arena_fini(&t->arena);
+    mem_free(t->sets);
+    *t = (struct trace_sets){0};
+}
+
+static err
+no_memory(struct fault *f)
+{
+    return FAULT(f, ERR_LIMIT, "the memory for queries is used up, ask for less or try again");
+}
+
+static err
+account(struct trace_sets *t, struct fault *f)
+{
+    if (t->budget == NULL || t->arena.bytes <= t->reserved) {
+        return OK;
+    }
+    if (budget_reserve(t->budget, t->arena.bytes - t->reserved) != OK) {
+        return no_memory(f);
+    }
+    t->reserved = t->arena.bytes;
+    return OK;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, TRACE_ID_BYTES);
+}
+
+static err
+take_ids(struct trace_sets *t, const struct parquet_values *v, struct trace_set *set, size_t *cap,
+         struct fault *f)
+{
+    set->ids = arena_grow(&t->arena, set->ids, set->count, cap, set->count + v->count + 1, sizeof *set->ids);
+    if (set->ids == NULL) {
+        return no_memory(f);
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        if (i && slice_eq(v->bytes[i], v->bytes[i - 1])) {
+            continue;
+        }
+        if (!hex_decode(v->bytes[i], set->ids[set->count].b, TRACE_ID_BYTES)) {
+            return FAULT(f, ERR_CORRUPT, "trace_id is not 32 hex digits");
+        }
+        set->count++;
+    }
+    return OK;
+}
+
+/* The ids of the column: its dictionary when all pages are codes. */
+static err
+read_ids(struct trace_sets *t, struct parquet_column *c, const struct parquet_file *file, size_t group,
+         size_t leaf, struct trace_set *set, struct fault *f)
+{
+    const struct parquet_chunk *chunk = parquet_meta_chunk(file->meta, group, leaf);
+    const unsigned coded = 1U << PARQUET_PLAIN | 1U << PARQUET_RLE | 1U << PARQUET_RLE_DICTIONARY |
+                           1U << PARQUET_PLAIN_DICTIONARY;
+    struct parquet_values d;
+    struct parquet_page page;
+    struct parquet_vector v;
+    size_t cap = 0;
+    err rc = OK;
+    TRY(parquet_column_open(c, file, group, leaf, f));
+    t->bytes_read += chunk->compressed_bytes;
+    if (chunk->has_dictionary && (chunk->encodings & ~coded) == 0) {
+        TRY(parquet_column_dictionary(c, f, &d));
+        rc = take_ids(t, &d, set, &cap, f);
+        goto out;
+    }
+    while ((rc = parquet_column_next(c, f, &page)) == OK) {
+        TRY(parquet_column_decode(c, PARQUET_DECODE_VALUES, f, &v));
+        TRY(take_ids(t, &v.values, set, &cap, f));
+    }
+    rc = rc == ERR_NOT_FOUND ? OK : rc;
+out:
+    return rc;
+}
+
+static err
+load_ids(struct trace_sets *t, const struct block_reader *r, size_t group, struct trace_set *set,
+         struct fault *f)
+{
+    struct parquet_scratch *scratch = parquet_scratch_create(&BLOCK_PARQUET_LIMITS);
+    struct parquet_column *c = parquet_column_create(scratch);
+    const size_t leaf = (size_t)block_reader_schema(r)->column[BLOCK_TRACE_ID];
+    err rc = read_ids(t, c, block_reader_file(r), group, leaf, set, f);
+    parquet_column_destroy(c);
+    parquet_scratch_destroy(scratch);
+    if (rc == ERR_NOT_FOUND) {
+        rc = FAULT(f, ERR_CORRUPT, "the dictionary of trace_id is missing");
+    }
+    bool sorted = true;
+    for (size_t i = 1; rc == OK && i < set->count && sorted; i++) {
+        sorted = by_id(&set->ids[i - 1], &set->ids[i]) <= 0;
+    }
+    if (rc == OK && !sorted) {
+        qsort(set->ids, set->count, sizeof *set->ids, by_id);
+    }
+    set->has_ids = rc == OK;
+    return rc == OK ? account(t, f) : rc;
+}
+
+static err
+load_bloom(struct trace_sets *t, const struct block_reader *r, size_t group, struct trace_set *set,
+           struct fault *f)
+{
+    const struct parquet_file *file = block_reader_file(r);
+    const size_t leaf = (size_t)block_reader_schema(r)->column[BLOCK_TRACE_ID];
+    const struct parquet_chunk *chunk = parquet_meta_chunk(file->meta, group, leaf);
+    err rc = parquet_bloom_read(file, chunk, &t->arena, f, &set->bloom);
+    set->has_bloom = rc == OK;
+    set->no_bloom = rc == ERR_NOT_FOUND;
+    t->bytes_read += chunk->bloom_bytes;
+    return rc == ERR_NOT_FOUND ? OK : rc == OK ? account(t, f) : rc;
+}
+
+static bool
+may_hold(const struct trace_set *set, const trace_id *id)
+{
+    char hex[2 * TRACE_ID_BYTES];
+    if (set->no_bloom) {
+        return true;
+    }
+    hex_encode(id->b, TRACE_ID_BYTES, hex);
+    return parquet_bloom_has(&set->bloom, parquet_bloom_hash(slice_of(hex, sizeof hex)));
+}
+
+err
+trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
+               const trace_id *ids, size_t n, uint8_t *ret, struct fault *f)
+{
+    const size_t groups = block_reader_file(r)->meta->row_group_count;
+    err rc = OK;
+    if (t->sets[block] == NULL) {
+        t->sets[block] = arena_new_array(&t->arena, struct trace_set, groups);
+        if (t->sets[block] == NULL) {
+            return no_memory(f);
+        }
+    }
+    struct trace_set *set = &t->sets[block][group];
+    if (!set->has_bloom && !set->no_bloom) {
+        TRY(load_bloom(t, r, group, set, f));
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (ret[i] || !may_hold(set, &ids[i])) {
+            continue;
+        }
+        if (!set->has_ids) {
+            TRY(load_ids(t, r, group, set, f));
+        }
+        ret[i] |= bsearch(&ids[i], set->ids, set->count, sizeof *set->ids, by_id) != NULL;
+    }
+out:
+    return rc;
+}

@@ -1,0 +1,22 @@
+/* Which traces lie in a row group: asked of its Bloom filter, and exactly of its column of trace ids when
+ * that says maybe. Both are read on first use and kept. Threads: one owner. Memory: 16 bytes a trace and the
+ * filters, out of `budget`. */
+#pragma once
+
+#include "vivace/base/budget.h"
+#include "vivace/block/reader.h"
+
+struct trace_sets {
+    struct trace_set **sets; /* by block, then row group; NULL: nothing asked yet */
+    size_t block_count;
+    struct arena arena;
+    struct budget *budget;
+    size_t reserved;
+    uint64_t bytes_read;
+};
+
+void trace_sets_init(struct trace_sets *t, size_t block_count, struct budget *budget);
+void trace_sets_fini(struct trace_sets *t);
+/* Mark (ret[i] = 1) the traces that have rows in the row group of block number `block`. */
+CHECKED err trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
+                           const trace_id *ids, size_t n, uint8_t *ret, struct fault *f);
