@@ -17,7 +17,9 @@ struct gather {
     bool is_bytes, has_def, has_rep;
     size_t def_cap, rep_cap, value_cap;
     uint8_t *values;
-    slice last_from, last_to; /* the value copied before: dictionaries repeat them */
+    slice last_from, last_to; /* the value copied before: values repeat */
+    struct parquet_values dictionary;
+    slice *copies; /* of the dictionary's values, p == NULL: not copied yet; NULL: too few rows for that */
 };
 
 static err
@@ -38,6 +40,32 @@ copy_bytes(struct gather *g, const slice *from, size_t n, slice *to)
         to[i] = g->last_to;
     }
     return OK;
+}
+
+/* The values of codes: each is copied once, so that equal values are also the same bytes. */
+static err
+copy_coded(struct gather *g, const uint32_t *codes, size_t n, slice *to)
+{
+    err rc = OK;
+    if (g->dictionary.count == 0) {
+        TRY(parquet_column_dictionary(g->q->column, g->q->f, &g->dictionary));
+        if (g->dictionary.count / 4 <= g->q->to - g->q->from) {
+            g->copies = arena_calloc(g->q->scratch, g->dictionary.count + 1, sizeof *g->copies);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        slice *copy = g->copies ? &g->copies[codes[i]] : NULL;
+        if (copy == NULL || copy->p == NULL) {
+            TRY(copy_bytes(g, &g->dictionary.bytes[codes[i]], 1, &to[i]));
+        } else {
+            to[i] = *copy;
+        }
+        if (copy) {
+            *copy = to[i];
+        }
+    }
+out:
+    return rc;
 }
 
 static err
@@ -80,7 +108,9 @@ gather_page(struct gather *g, const struct parquet_vector *v)
         return no_room(g->q);
     }
     uint8_t *to = g->values + l->values.count * g->width;
-    if (g->is_bytes) {
+    if (g->is_bytes && v->codes) {
+        TRY(copy_coded(g, v->codes, n, (slice *)(void *)to));
+    } else if (g->is_bytes) {
         TRY(copy_bytes(g, v->values.bytes, n, (slice *)(void *)to));
     } else if (n) {
         memcpy(to, v->values.raw, n * g->width);
@@ -123,6 +153,7 @@ leaf_load(const struct leaf_request *q, int32_t leaf, uint8_t owner_def, struct 
     err rc = OK;
     *ret = (struct leaf){.max_def = node->max_def};
     g.is_bytes = node->field.type == PARQUET_BYTE_ARRAY;
+    enum parquet_decode how = g.is_bytes ? PARQUET_DECODE_CODES : PARQUET_DECODE_VALUES;
     g.has_def = node->max_def > 0;
     g.has_rep = node->max_rep > 0;
     g.width = g.is_bytes                            ? sizeof(slice)
@@ -140,7 +171,7 @@ leaf_load(const struct leaf_request *q, int32_t leaf, uint8_t owner_def, struct 
             rc = FAULT(q->f, ERR_CORRUPT, "column %.*s ends before its row group", SL_FMT(node->field.name));
         }
         TRY(rc);
-        TRY(parquet_column_decode_rows(q->column, PARQUET_DECODE_VALUES, q->from, q->to, q->f, &v));
+        TRY(parquet_column_decode_rows(q->column, how, q->from, q->to, q->f, &v));
         g.last_from = SL_EMPTY; /* its memory may be another value now */
         TRY(gather_page(&g, &v));
     }

@@ -6,6 +6,8 @@
 #include "vivace/codec/otlp.h"
 #include "vivace/codec/wire.h"
 
+#define RECENT_ORDERS 64U
+
 /* One attribute of an order. */
 struct order_attr {
     slice key;               /* in the batch's arena */
@@ -23,6 +25,12 @@ struct generic_leaves {
     size_t next; /* item */
 };
 
+/* Equal values of one dictionary are the same bytes: what was worked out for them is found by address. */
+struct recent_order {
+    slice bytes;
+    const struct order *order;
+};
+
 struct row_reader {
     struct leaf_request q;
     const struct block_schema *schema;
@@ -32,7 +40,9 @@ struct row_reader {
     struct leaf *attrs; /* one per schema->attrs, loaded when an order names it */
     struct generic_leaves generic[3];
     struct str_table orders[3]; /* by scope: order bytes -> struct order */
-    size_t event, link;         /* next in their leaves */
+    struct recent_order recent[RECENT_ORDERS];
+    struct id_table contexts; /* addresses of resource and scope -> scope in out + 1 */
+    size_t event, link;       /* next in their leaves */
     size_t event_level, link_level;
     struct row_context context; /* of the row before */
     size_t rows;
@@ -132,9 +142,20 @@ out:
     return rc;
 }
 
+static bool
+same_bytes(slice a, slice b)
+{
+    return a.p == b.p && a.n == b.n;
+}
+
 static err
 order_of(struct row_reader *r, enum block_scope scope, slice bytes, const struct order **ret)
 {
+    struct recent_order *recent = &r->recent[((uintptr_t)bytes.p >> 4) % RECENT_ORDERS];
+    if (scope == BLOCK_SPAN && recent->order && same_bytes(recent->bytes, bytes)) {
+        *ret = recent->order;
+        return OK;
+    }
     struct order *o = str_table_get(&r->orders[scope], bytes);
     if (o == NULL) {
         o = arena_new(r->q.scratch, struct order);
@@ -146,6 +167,9 @@ order_of(struct row_reader *r, enum block_scope scope, slice bytes, const struct
             return rc;
         }
         (void)str_table_put(&r->orders[scope], bytes, o);
+    }
+    if (scope == BLOCK_SPAN) {
+        *recent = (struct recent_order){bytes, o};
     }
     *ret = o;
     return OK;
@@ -301,6 +325,50 @@ context_decode(struct row_reader *r, slice resource, slice scope)
     return rc;
 }
 
+/* A resource and a scope that came before: entered again with the attributes they have already. */
+static err
+context_again(struct row_reader *r, uint32_t from, bool with_resource)
+{
+    struct span_batch *out = r->out;
+    if (with_resource) {
+        struct resource *resource = span_batch_add_resource(out);
+        if (resource == NULL) {
+            return full(r);
+        }
+        *resource = out->resources[out->scopes[from].resource];
+    }
+    struct scope *scope = span_batch_add_scope(out);
+    if (scope == NULL) {
+        return full(r);
+    }
+    *scope = out->scopes[from];
+    scope->resource = (uint32_t)out->resource_count - 1;
+    return OK;
+}
+
+/* A context that was not open in the row before. */
+static err
+context_change(struct row_reader *r, slice resource, slice scope, bool same_resource)
+{
+    const uint8_t *key[2] = {resource.p, scope.p};
+    err rc = OK;
+    uint64_t *known = id_table_put(&r->contexts, key);
+    if (*known) {
+        return context_again(r, (uint32_t)*known - 1, !same_resource);
+    }
+    *known = UINT64_MAX; /* should the decoding fail */
+    if (same_resource) {
+        TRY(context_decode(r, SL_EMPTY, scope));
+        r->out->resource_count--; /* the empty one: the scope belongs to the one before */
+        r->out->scopes[r->out->scope_count - 1].resource = (uint32_t)r->out->resource_count - 1;
+    } else {
+        TRY(context_decode(r, resource, scope));
+    }
+    *known = r->out->scope_count;
+out:
+    return rc;
+}
+
 /* Make the last scope of the batch the one of this row. */
 static err
 context_enter(struct row_reader *r, size_t i)
@@ -309,19 +377,12 @@ context_enter(struct row_reader *r, size_t i)
     slice scope = r->fixed[BLOCK_SCOPE_RAW].values.bytes[i];
     int32_t start = r->fixed[BLOCK_BATCH_START].values.i32[i];
     struct row_context *c = &r->context;
-    bool same_resource = c->open && start != 2 && slice_eq(resource, c->resource_raw);
-    bool same_scope = same_resource && start == 0 && slice_eq(scope, c->scope_raw);
-    err rc = OK;
-    if (same_resource && !same_scope) {
-        TRY(context_decode(r, SL_EMPTY, scope));
-        r->out->resource_count--; /* the empty one: the scope belongs to the one before */
-        r->out->scopes[r->out->scope_count - 1].resource = (uint32_t)r->out->resource_count - 1;
-    } else if (!same_scope) {
-        TRY(context_decode(r, resource, scope));
-    }
+    bool same_resource = c->open && start != 2 &&
+                         (same_bytes(resource, c->resource_raw) || slice_eq(resource, c->resource_raw));
+    bool same_scope =
+        same_resource && start == 0 && (same_bytes(scope, c->scope_raw) || slice_eq(scope, c->scope_raw));
     *c = (struct row_context){true, resource, scope};
-out:
-    return rc;
+    return same_scope ? OK : context_change(r, resource, scope, same_resource);
 }
 
 /* --- events and links -------------------------------------------------------------------------------------
@@ -512,6 +573,7 @@ rows_read(struct leaf_request *q, const struct block_schema *schema, const trace
     for (size_t i = 0; i < 3; i++) {
         str_table_init(&r.orders[i]);
     }
+    id_table_init(&r.contexts, 2 * sizeof(uint8_t *));
     r.attrs = arena_new_array(q->scratch, struct leaf, schema->attr_count + 1);
     if (r.attrs == NULL) {
         rc = full(&r);
@@ -532,6 +594,7 @@ out:
     for (size_t i = 0; i < 3; i++) {
         str_table_fini(&r.orders[i]);
     }
+    id_table_fini(&r.contexts);
     if (rc != OK) {
         out->span_count = before.span_count;
         out->attr_count = before.attr_count;

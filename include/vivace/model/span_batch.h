@@ -5,8 +5,8 @@
  * events and links are runs in one shared array each: `struct run {at, n}`. Nested values (arrays and
  * key/value lists) stay encoded: their slice is the body of an OTLP ArrayValue / KeyValueList message,
  * already checked for form and depth (ANY_VALUE_DEPTH_MAX), whatever protocol they came in.
- * Spans stand in the order they arrived; spans of one scope are contiguous, and so are scopes of one
- * resource.
+ * Two resources or scopes may share a run. Spans stand in the order they arrived; spans of one scope are
+ * contiguous, and so are scopes of one resource.
  *
  * Ownership: the batch owns its arena and through it all arrays. Reuse with span_batch_reset.
  * Threads: one owner; read-only sharing is fine.
