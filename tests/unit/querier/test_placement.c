@@ -12,7 +12,7 @@
 #define WORLDS 3u
 #define EACH   20u
 #else
-#define WORLDS 20u
+#define WORLDS 10u
 #define EACH   50u
 #endif
 #define TRACES_MAX 24

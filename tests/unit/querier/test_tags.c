@@ -12,7 +12,7 @@
 #ifdef VIVACE_DEBUG
 #define WORLDS 2u
 #else
-#define WORLDS 8u
+#define WORLDS 4u
 #endif
 #define EACH       40
 #define TRACES_MAX 20

@@ -1,0 +1,436 @@
+#include "support/brute_metrics.h"
+
+#include "vivace/base/mem.h"
+#include "vivace/base/must.h"
+#include "vivace/traceql/static.h"
+
+#include <math.h>
+
+#define BY_MAX 8
+
+/* What was seen of one group in one interval. */
+struct cell {
+    uint64_t spans, numbers;
+    long double sum;
+    double least, most;
+    bool odd; /* a NaN or an infinity */
+    uint64_t buckets[64];
+};
+
+struct group {
+    struct brute_value by[BY_MAX];
+    struct cell cells[BRUTE_STEPS_MAX];
+};
+
+struct counting {
+    const struct tql_metric *metric;
+    struct group *groups[512];
+    size_t count;
+    uint64_t start_ns, step_ns, counted;
+    uint32_t steps;
+    struct arena *arena;
+};
+
+static bool
+is_distribution(const struct tql_metric *m)
+{
+    return m->fn == TQL_METRIC_QUANTILE || m->fn == TQL_METRIC_HISTOGRAM;
+}
+
+static struct brute_value
+first_of(const struct brute_trace *t, size_t row, const struct tql_attr *at)
+{
+    const struct span *s = &t->b->spans[row];
+    enum tql_level level = tql_attr_level(at);
+    bool part = level == TQL_LEVEL_EVENT || level == TQL_LEVEL_LINK;
+    uint32_t n = level == TQL_LEVEL_EVENT ? s->events.n : part ? s->links.n : 1;
+    struct brute_value v = {0};
+    for (uint32_t i = 0; i < n && v.type == BRUTE_NIL; i++) {
+        v = brute_lookup(t, row, at, part ? (int)i : -1, part ? (int)i : -1);
+    }
+    return v;
+}
+
+static struct group *
+group_of(struct counting *c, const struct brute_trace *t, size_t row)
+{
+    struct group made = {0};
+    for (size_t i = 0; i < c->metric->by_count; i++) {
+        made.by[i] = first_of(t, row, &c->metric->by[i]);
+        made.by[i] = made.by[i].type == BRUTE_ARRAY ? (struct brute_value){0} : made.by[i];
+    }
+    for (size_t g = 0; g < c->count; g++) {
+        bool same = true;
+        for (size_t i = 0; i < c->metric->by_count; i++) {
+            same = same && brute_same(&c->groups[g]->by[i], &made.by[i]);
+        }
+        if (same) {
+            return c->groups[g];
+        }
+    }
+    MUST(c->count < 512);
+    struct group *g = arena_new(c->arena, struct group);
+    memcpy(g->by, made.by, sizeof g->by);
+    c->groups[c->count++] = g;
+    return g;
+}
+
+/* The smallest power of two at or above v, as its exponent. */
+static int
+bucket_of(int64_t v)
+{
+    int bits = 1;
+    while (bits < 63 && (INT64_C(1) << bits) < v) {
+        bits++;
+    }
+    return bits;
+}
+
+/* False: not measured, the span does not count. */
+static bool
+measure(const struct counting *c, const struct brute_value *v, struct cell *cell)
+{
+    bool whole = v->type == BRUTE_INT || v->type == BRUTE_DURATION;
+    if (is_distribution(c->metric)) {
+        if (!whole || v->i < 2) {
+            return false;
+        }
+        cell->buckets[bucket_of(v->i)]++;
+        return true;
+    }
+    if (!whole && v->type != BRUTE_FLOAT) {
+        return false;
+    }
+    double x = v->type == BRUTE_FLOAT ? v->f : (double)v->i;
+    if (c->metric->attr.intrinsic == TQL_INTRINSIC_DURATION) {
+        x /= 1e9;
+    }
+    cell->odd = cell->odd || !isfinite(x);
+    cell->least = cell->numbers == 0 || x < cell->least ? x : cell->least;
+    cell->most = cell->numbers == 0 || x > cell->most ? x : cell->most;
+    cell->sum += x;
+    cell->numbers++;
+    return true;
+}
+
+static void
+count_row(struct counting *c, const struct brute_trace *t, size_t row)
+{
+    const struct span *s = &t->b->spans[row];
+    bool measures = c->metric->fn != TQL_METRIC_RATE && c->metric->fn != TQL_METRIC_COUNT;
+    struct brute_value v = {0};
+    if (s->start_ns <= c->start_ns) {
+        return;
+    }
+    uint64_t step = (s->start_ns - c->start_ns - 1) / c->step_ns; /* (start, start + step] is the first */
+    if (step >= c->steps) {
+        return;
+    }
+    if (measures) {
+        struct cell probe = {0};
+        v = first_of(t, row, &c->metric->attr);
+        if (!measure(c, &v, &probe)) {
+            return; /* what has no number makes no series */
+        }
+    }
+    struct cell *cell = &group_of(c, t, row)->cells[step];
+    cell->spans++;
+    c->counted++;
+    if (measures) {
+        (void)measure(c, &v, cell);
+    }
+}
+
+/* --- series ----------------------------------------------------------------------------------------------
+ */
+
+static struct brute_series *
+series_add(struct brute_metrics *m)
+{
+    if (m->count == m->cap) {
+        m->cap = m->cap ? 2 * m->cap : 64;
+        m->series = mem_realloc(m->series, m->cap, sizeof *m->series);
+    }
+    struct brute_series *s = &m->series[m->count++];
+    *s = (struct brute_series){0};
+    buf_init(&s->labels, 1 << 20);
+    return s;
+}
+
+void
+brute_label_print(const struct brute_value *v, struct buf *out)
+{
+    struct tql_static text = {0};
+    switch (v->type) {
+    case BRUTE_DURATION:
+        text = tql_static_duration(v->i);
+        break;
+    case BRUTE_STATUS:
+        text = tql_static_status(v->i);
+        break;
+    case BRUTE_KIND:
+        text = tql_static_kind(v->i);
+        break;
+    default:
+        brute_print(v, out);
+        return;
+    }
+    (void)buf_append_byte(out, '"'); /* these are strings */
+    tql_static_print_plain(&text, out);
+    (void)buf_append_byte(out, '"');
+}
+
+static void
+put_label(struct buf *out, slice key, const struct brute_value *v)
+{
+    (void)buf_printf(out, "%.*s=", SL_FMT(key));
+    brute_label_print(v, out);
+    (void)buf_append_byte(out, '\n');
+}
+
+static void
+put_group_labels(const struct counting *c, const struct group *g, struct buf *out)
+{
+    const struct tql_metric *m = c->metric;
+    size_t there = 0;
+    struct buf key;
+    buf_init(&key, 1 << 16);
+    for (size_t i = 0; i < m->by_count; i++) {
+        if (g->by[i].type != BRUTE_NIL) {
+            buf_clear(&key);
+            tql_attr_print(&m->by[i], &key);
+            put_label(out, buf_slice(&key), &g->by[i]);
+            there++;
+        }
+    }
+    if (m->by_count && there == 0) {
+        buf_clear(&key);
+        tql_attr_print(&m->by[0], &key);
+        put_label(out, buf_slice(&key), &(struct brute_value){.type = BRUTE_STRING, .s = SL("nil")});
+    }
+    buf_fini(&key);
+}
+
+static void
+put_number(struct buf *out, const char *key, double v)
+{
+    put_label(out, slice_cstr(key), &(struct brute_value){.type = BRUTE_FLOAT, .f = v});
+}
+
+static double
+value_of(const struct counting *c, const struct cell *cell)
+{
+    switch (c->metric->fn) {
+    case TQL_METRIC_RATE:
+        return (double)cell->spans / ((double)c->step_ns / 1e9);
+    case TQL_METRIC_COUNT:
+        return (double)cell->spans;
+    case TQL_METRIC_MIN:
+        return cell->numbers ? cell->least : NAN;
+    case TQL_METRIC_MAX:
+        return cell->numbers ? cell->most : NAN;
+    case TQL_METRIC_SUM:
+        return cell->numbers ? (double)cell->sum : NAN;
+    default:
+        return cell->numbers ? (double)(cell->sum / cell->numbers) : NAN;
+    }
+}
+
+/* Durations are asked for in nanoseconds and answered in seconds. */
+static double
+bound_of(const struct counting *c, int bits)
+{
+    bool duration = tql_attr_type(&c->metric->attr) == TQL_DURATION;
+    return ldexp(1, bits) / (duration ? 1e9 : 1);
+}
+
+/* traceql.md 6.2. */
+static double
+quantile_of(const struct counting *c, const struct cell *cell, double q)
+{
+    uint64_t total = 0, taken = 0;
+    double before = 0;
+    for (int i = 0; i < 64; i++) {
+        total += cell->buckets[i];
+    }
+    if (total == 0) {
+        return 0;
+    }
+    double exact = ceil(q * (double)total);
+    uint64_t need = exact < 1 ? 1 : (uint64_t)exact;
+    for (int i = 0; i < 64; i++) {
+        uint64_t n = cell->buckets[i];
+        if (n == 0) {
+            continue;
+        }
+        double high = log2(bound_of(c, i)), low = before > 0 ? log2(before) : high - 1;
+        if (taken + n > need) {
+            double f = (double)(need - taken) / (double)n;
+            return exp2(low + (high - low) * f);
+        }
+        taken += n;
+        before = bound_of(c, i);
+        if (taken == need) {
+            return before;
+        }
+    }
+    return before;
+}
+
+static void
+add_quantiles(struct counting *c, const struct group *g, struct brute_metrics *m)
+{
+    for (size_t k = 0; k < c->metric->quantile_count; k++) {
+        struct brute_series *s = series_add(m);
+        put_group_labels(c, g, &s->labels);
+        put_number(&s->labels, "p", c->metric->quantiles[k]);
+        for (uint32_t i = 0; i < c->steps; i++) {
+            s->values[i] = quantile_of(c, &g->cells[i], c->metric->quantiles[k]);
+        }
+    }
+}
+
+static void
+add_histogram(struct counting *c, const struct group *g, struct brute_metrics *m)
+{
+    for (int bits = 0; bits < 64; bits++) {
+        uint64_t all = 0;
+        for (uint32_t i = 0; i < c->steps; i++) {
+            all += g->cells[i].buckets[bits];
+        }
+        if (all == 0) {
+            continue;
+        }
+        struct brute_series *s = series_add(m);
+        put_group_labels(c, g, &s->labels);
+        put_number(&s->labels, "__bucket", bound_of(c, bits));
+        for (uint32_t i = 0; i < c->steps; i++) {
+            s->values[i] = (double)g->cells[i].buckets[bits];
+        }
+    }
+}
+
+static void
+add_series(struct counting *c, const struct group *g, struct brute_metrics *m)
+{
+    struct brute_series *s = series_add(m);
+    put_group_labels(c, g, &s->labels);
+    if (c->metric->by_count == 0) {
+        put_label(
+            &s->labels, SL("__name__"),
+            &(struct brute_value){.type = BRUTE_STRING, .s = slice_cstr(tql_metric_name(c->metric->fn))});
+    }
+    for (uint32_t i = 0; i < c->steps; i++) {
+        s->values[i] = value_of(c, &g->cells[i]);
+        s->any[i] = g->cells[i].odd;
+    }
+}
+
+static void
+finish(struct counting *c, struct brute_metrics *m)
+{
+    const struct tql_metric *metric = c->metric;
+    static const struct group none;
+    bool counts = metric->fn == TQL_METRIC_RATE || metric->fn == TQL_METRIC_COUNT;
+    for (size_t i = 0; i < c->count; i++) {
+        if (metric->fn == TQL_METRIC_QUANTILE) {
+            add_quantiles(c, c->groups[i], m);
+        } else if (metric->fn == TQL_METRIC_HISTOGRAM) {
+            add_histogram(c, c->groups[i], m);
+        } else {
+            add_series(c, c->groups[i], m);
+        }
+    }
+    if (c->count == 0 && counts && metric->by_count == 0) {
+        add_series(c, &none, m);
+    }
+}
+
+bool
+brute_metrics_make(struct brute_metrics *m, const struct span_batch *traces, size_t count,
+                   const struct tql_query *q, uint64_t start_ns, uint64_t step_ns, uint32_t steps)
+{
+    struct brute_error wrong = {0};
+    struct arena arena;
+    struct counting c = {
+        .metric = q->metric, .start_ns = start_ns, .step_ns = step_ns, .steps = steps, .arena = &arena};
+    *m = (struct brute_metrics){0};
+    MUST(steps <= BRUTE_STEPS_MAX && q->metric->by_count <= BY_MAX);
+    arena_init(&arena, 0);
+    for (size_t i = 0; i < count && !wrong.failed; i++) {
+        struct brute_trace t;
+        brute_trace_make(&t, &traces[i], &arena);
+        for (const struct brute_set *s = brute_run(&t, q, &wrong); s; s = s->next) {
+            for (size_t row = 0; row < traces[i].span_count; row++) {
+                if (s->rows[row]) {
+                    count_row(&c, &t, row);
+                }
+            }
+        }
+    }
+    finish(&c, m);
+    m->counted = c.counted;
+    arena_fini(&arena);
+    return !wrong.failed;
+}
+
+void
+brute_metrics_fini(struct brute_metrics *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        buf_fini(&m->series[i].labels);
+    }
+    mem_free(m->series);
+    *m = (struct brute_metrics){0};
+}
+
+/* --- random ones ------------------------------------------------------------------------------------------
+ */
+
+#define PICK(r, pool) ((pool)[rng_below((r), sizeof(pool) / sizeof *(pool))])
+
+static void
+put_measured(struct rng *r, struct buf *out)
+{
+    static const char *const pool[] = {"duration", "duration", "traceDuration", "span:childCount", "span.n",
+                                       ".n",       ".a"};
+    if (rng_below(r, 3)) {
+        (void)buf_append_cstr(out, PICK(r, pool));
+    } else {
+        brute_random_attribute(r, out);
+    }
+}
+
+void
+brute_random_metric(struct rng *r, struct buf *out)
+{
+    static const char *const pool[] = {
+        "name",    "kind",         "status", "rootName", "span.n", ".s", "resource.service.name",
+        "span:id", "statusMessage"};
+    static const char *const quantiles[] = {".5", "0, .25, .9, 1", ".99"};
+    static const char *const over[] = {"min", "max", "avg", "sum", "histogram"};
+    uint64_t kind = rng_below(r, 8);
+    if (kind < 2) {
+        (void)buf_append_cstr(out, kind ? " | rate()" : " | count_over_time()");
+    } else if (kind == 2) {
+        (void)buf_append_cstr(out, " | quantile_over_time(");
+        put_measured(r, out);
+        (void)buf_printf(out, ", %s)", PICK(r, quantiles));
+    } else {
+        (void)buf_printf(out, " | %s_over_time(", over[kind - 3]);
+        put_measured(r, out);
+        (void)buf_append_cstr(out, ")");
+    }
+    if (rng_below(r, 2)) {
+        (void)buf_append_cstr(out, " by (");
+        for (uint64_t n = rng_below(r, 3), i = 0; i <= n; i++) {
+            (void)buf_append_cstr(out, i ? ", " : "");
+            if (rng_below(r, 3)) {
+                (void)buf_append_cstr(out, PICK(r, pool));
+            } else {
+                brute_random_attribute(r, out);
+            }
+        }
+        (void)buf_append_cstr(out, ")");
+    }
+}
