@@ -592,3 +592,60 @@ block_builder_add(struct block_builder *b, const struct span_batch *batch, struc
 out:
     return rc;
 }
+
+/* --- rows that come from columns (take.c, load.c) ----------------------------------------------------- */
+
+err
+builder_reserve(struct block_builder *b, size_t want, struct fault *f)
+{
+    return reserve(b, want, f);
+}
+
+uint32_t
+builder_text(struct block_builder *b, slice s)
+{
+    return put_text(b, s);
+}
+
+uint32_t *
+builder_cells(struct block_builder *b, size_t n)
+{
+    return cells_take(b, n);
+}
+
+uint32_t
+builder_shape(struct block_builder *b, enum block_scope scope, const struct attr *attrs, uint32_t n)
+{
+    return shape_put(b, scope, attrs, n);
+}
+
+err
+builder_resource(struct block_builder *b, const struct span_batch *batch, uint32_t i, uint32_t *ret)
+{
+    return resource_put(b, batch, i, ret);
+}
+
+err
+builder_scope(struct block_builder *b, const struct span_batch *batch, uint32_t i, uint32_t resource,
+              uint32_t *ret)
+{
+    return scope_put(b, batch, i, resource, ret);
+}
+
+size_t
+builder_new_trace(struct block_builder *b, const trace_id *id)
+{
+    b->traces = grow(b->traces, b->trace_count, &b->trace_cap, sizeof *b->traces);
+    b->traces[b->trace_count] =
+        (struct held_trace){.id = *id, .min_start_ns = UINT64_MAX, .batch = UINT32_MAX};
+    return b->trace_count++;
+}
+
+struct row *
+builder_new_row(struct block_builder *b)
+{
+    struct row *row = row_take(b);
+    memset(row, 0, sizeof *row);
+    b->row_count++;
+    return row;
+}

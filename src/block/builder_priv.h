@@ -71,8 +71,8 @@ struct row {
     uint32_t name, shape, scope, flags;
     int32_t kind, status;
     int32_t left, right, parent_left, children; /* nested set, set at publish */
-    uint32_t trace;
-    uint32_t bytes; /* about what it takes in pages */
+    uint32_t trace;                             /* position in traces, or ROW_DROPPED */
+    uint32_t bytes;                             /* about what it takes in pages */
     uint8_t batch_start;
 };
 
@@ -96,7 +96,8 @@ struct held_resource {
     uint32_t *cells;
 };
 
-#define ROW_CHUNK 512 /* rows in one piece of memory */
+#define ROW_CHUNK   512 /* rows in one piece of memory */
+#define ROW_DROPPED UINT32_MAX
 
 struct block_builder {
     char tenant[BLOCK_TENANT_MAX + 1];
@@ -149,12 +150,62 @@ void trace_summarise(const struct block_builder *b, struct tree *t, struct held_
 /* Choose the attribute columns; fills each field's `chosen`. */
 void builder_select(struct block_builder *b, struct schema_plan *ret);
 
-/* --- writing (columns.c) --- */
+/* The rules of it, for who plans without a builder: does an attribute with `count` values occur often; how
+ * many columns a scope may have; engines that fold names' case must not meet two columns of one name. */
+bool select_is_often(uint64_t count, uint64_t owners, uint64_t rows);
+extern const size_t select_scope_max[BLOCK_SCOPE_COUNT];
+bool select_name_is_free(const struct schema_attr *chosen, size_t n, const struct schema_attr *want,
+                         bool *ret_suffixed);
+
+/* --- for rows that come from columns instead of batches (builder.c) --- */
+
+CHECKED err builder_reserve(struct block_builder *b, size_t want, struct fault *f);
+/* The number of a fixed column's text. */
+uint32_t builder_text(struct block_builder *b, slice s);
+uint32_t *builder_cells(struct block_builder *b, size_t n);
+/* Of the attributes only keys and kinds are looked at. */
+uint32_t builder_shape(struct block_builder *b, enum block_scope scope, const struct attr *attrs, uint32_t n);
+CHECKED err builder_resource(struct block_builder *b, const struct span_batch *batch, uint32_t i,
+                             uint32_t *ret);
+CHECKED err builder_scope(struct block_builder *b, const struct span_batch *batch, uint32_t i,
+                          uint32_t resource, uint32_t *ret);
+/* A trace without rows at the end of b->traces; trace_ids does not know it. */
+size_t builder_new_trace(struct block_builder *b, const trace_id *id);
+/* Zeroed, the last in order of arrival. */
+struct row *builder_new_row(struct block_builder *b);
+
+/* --- the same from stored bytes (take.c): ERR_CORRUPT for what no writer wrote --- */
+
+CHECKED err take_shape(struct block_builder *b, enum block_scope scope, slice order, struct fault *f,
+                       uint32_t *ret);
+CHECKED err take_scope(struct block_builder *b, slice resource_raw, slice scope_raw, struct fault *f,
+                       uint32_t *ret);
+
+/* --- writing (columns.c, publish.c) --- */
 
 struct parquet_sink;
 /* Write the whole file to the sink. */
 CHECKED err builder_write(struct block_builder *b, const struct block_meta *meta,
                           const struct parquet_sink *sink, struct fault *f);
+
+/* Who writes spans.parquet: may still change what `meta` says of the spans. */
+struct spans_writer {
+    void *ctx;
+    err (*write)(void *ctx, struct block_meta *meta, const struct parquet_sink *sink, struct fault *f);
+};
+/* What meta.json says of a block before its spans are known. ERR_INVALID: too many sources. */
+CHECKED err publish_meta(slice tenant, const struct block_publish *p, struct fault *f,
+                         struct block_meta *ret);
+/* Write the block `meta->id` below `dir`, as block_builder_publish says; fills meta->bytes. */
+CHECKED err block_write_dir(const char *dir, struct block_meta *meta, const struct spans_writer *spans,
+                            struct fault *f);
+
+/* In order of arrival. */
+static inline struct row *
+builder_row(const struct block_builder *b, uint64_t i)
+{
+    return &b->row_chunks[i / ROW_CHUNK][i % ROW_CHUNK];
+}
 
 static inline size_t
 kind_cells(enum value_kind kind)

@@ -31,42 +31,61 @@ by_start(const void *va, const void *vb)
     return by_id(va, vb);
 }
 
-/* End of the run of traces from `at` that fill one row group: at least one. */
+/* Rows that a row group is to have: full ones, or with `even` all of about one size: rather three of two
+ * thirds than two full ones and a rest. */
+static uint64_t
+target_rows(const struct block_writer *w, struct held_trace *const *order, size_t n)
+{
+    uint64_t most = w->b->options.row_group_rows, rows = 0;
+    for (size_t i = 0; i < n && w->even; i++) {
+        rows += order[i]->rows;
+    }
+    uint64_t groups = (rows + most - 1) / most;
+    uint64_t each =
+        groups > 1 ? rows / groups + rows / groups / 16 + 1 : most; /* traces end where they end */
+    return each < most ? each : most;
+}
+
+/* End of the run of traces from `at` that fill one row group of `target` rows: at least one. */
 static size_t
-slice_end(const struct block_builder *b, struct held_trace *const *order, size_t at)
+slice_end(struct held_trace *const *order, size_t n, size_t at, uint64_t target)
 {
     uint64_t rows = order[at]->rows;
     size_t end = at + 1;
-    while (end < b->trace_count && rows + order[end]->rows <= b->options.row_group_rows) {
+    while (end < n && rows + order[end]->rows <= target) {
         rows += order[end++]->rows;
     }
     return end;
 }
 
-/* Traces into slices, each by id; then all rows by trace, in order of arrival. */
+/* Traces into slices, each by id; then their rows by trace, in order of arrival. */
 static void
-sort_rows(struct block_writer *w, struct held_trace **order)
+sort_rows(struct block_writer *w, struct held_trace **order, size_t n)
 {
     struct block_builder *b = w->b;
-    uint32_t *next = mem_new_array(uint32_t, b->trace_count + 1); /* by trace */
+    uint32_t *next = mem_alloc((b->trace_count + 1) * sizeof *next); /* by trace */
+    uint64_t target = target_rows(w, order, n);
     uint32_t first = 0;
-    qsort(order, b->trace_count, sizeof *order, b->options.order == BLOCK_ORDER_TRACE_ID ? by_id : by_start);
-    for (size_t at = 0, end = 0; at < b->trace_count; at = end) {
-        end = slice_end(b, order, at);
+    memset(next, 0xff, (b->trace_count + 1) * sizeof *next);
+    qsort(order, n, sizeof *order, b->options.order == BLOCK_ORDER_TRACE_ID ? by_id : by_start);
+    for (size_t at = 0, end = 0; at < n; at = end) {
+        end = slice_end(order, n, at, target);
         qsort(order + at, end - at, sizeof *order, by_id);
         order[end - 1]->ends_slice = true;
     }
-    for (size_t i = 0; i < b->trace_count; i++) {
+    for (size_t i = 0; i < n; i++) {
         order[i]->first_row = next[order[i] - b->traces] = first;
         first += order[i]->rows;
     }
-    w->sorted = mem_new_array(struct row *, b->row_count + ROWS_AHEAD);
+    w->sorted = mem_realloc(w->sorted, (size_t)first + ROWS_AHEAD, sizeof(struct row *));
     for (uint64_t i = 0; i < b->row_count; i++) {
-        struct row *row = &b->row_chunks[i / ROW_CHUNK][i % ROW_CHUNK];
-        w->sorted[next[row->trace]++] = row;
+        struct row *row = builder_row(b, i);
+        if (row->trace != ROW_DROPPED && next[row->trace] != UINT32_MAX) {
+            w->sorted[next[row->trace]++] = row;
+        }
     }
     for (size_t i = 0; i < ROWS_AHEAD; i++) {
-        w->sorted[b->row_count + i] = w->sorted[b->row_count - 1];
+        w->sorted[first + i] = w->sorted[first - 1];
     }
     mem_free(next);
 }
@@ -85,12 +104,12 @@ take_row(struct block_writer *w, struct row *row, struct held_trace *trace)
 /* Gather some thousand rows of whole traces from all over the block without writing them, and count distinct
  * values. */
 static err
-sample(struct block_writer *w, struct held_trace *const *order)
+sample(struct block_writer *w, struct held_trace *const *order, size_t n)
 {
     struct block_builder *b = w->b;
     size_t stride = (size_t)(b->row_count / SAMPLE_ROWS) + 1, taken = 0;
     err rc = OK;
-    for (size_t i = 0; i < b->trace_count && taken < SAMPLE_ROWS * 2; i += stride) {
+    for (size_t i = 0; i < n && taken < SAMPLE_ROWS * 2; i += stride) {
         struct row **rows = w->sorted + order[i]->first_row;
         trace_summarise(b, &w->tree, order[i], rows);
         for (uint32_t k = 0; k < order[i]->rows && taken < SAMPLE_ROWS * 2; k++, taken++) {
@@ -118,8 +137,7 @@ decide_dictionaries(struct block_writer *w)
 static uint64_t
 distinct_per_group(const struct block_writer *w, const struct target *t)
 {
-    const struct block_builder *b = w->b;
-    uint64_t rows = b->row_count < b->options.row_group_rows ? b->row_count : b->options.row_group_rows;
+    uint64_t group = w->b->options.row_group_rows, rows = w->row_count < group ? w->row_count : group;
     uint64_t sample_rows = w->targets[BLOCK_NAME].sampled;
     return sample_rows ? rows * t->code_count / sample_rows : 0;
 }
@@ -134,8 +152,8 @@ column_options(const struct block_writer *w, const struct target *t, size_t i)
     switch (t->policy) {
     case POLICY_TRACE_ID:
         o.dictionary = PARQUET_DICTIONARY_GIVEN;
-        o.bloom_ndv = w->b->options.row_group_rows * w->b->trace_count / w->b->row_count + 64;
-        o.bloom_ndv = o.bloom_ndv < w->b->trace_count ? o.bloom_ndv : w->b->trace_count;
+        o.bloom_ndv = w->b->options.row_group_rows * w->trace_count / w->row_count + 64;
+        o.bloom_ndv = o.bloom_ndv < w->trace_count ? o.bloom_ndv : w->trace_count;
         break;
     case POLICY_RANDOM:
         o.uncompressed = true;
@@ -168,11 +186,9 @@ column_options(const struct block_writer *w, const struct target *t, size_t i)
  */
 
 static err
-make_targets(struct block_writer *w)
+make_targets(struct block_writer *w, const struct schema_plan *plan)
 {
-    struct schema_plan *plan = mem_new(struct schema_plan);
     int32_t fixed[BLOCK_COLUMN_COUNT], columns[SCHEMA_ATTRS_MAX];
-    builder_select(w->b, plan);
     err rc = schema_build(plan, w->f, &w->schema, fixed, columns);
     w->target_count = rc == OK ? BLOCK_COLUMN_COUNT + plan->count : 0;
     w->targets = mem_new_array(struct target, w->target_count + 1);
@@ -188,7 +204,6 @@ make_targets(struct block_writer *w)
             .bad = plan->attrs[i].bad,
         };
     }
-    mem_free(plan);
     return rc;
 }
 
@@ -248,7 +263,7 @@ open_file(struct block_writer *w, const struct parquet_sink *sink)
     return rc;
 }
 
-static void
+void
 writer_fini(struct block_writer *w)
 {
     parquet_writer_destroy(w->out);
@@ -275,7 +290,9 @@ writer_fini(struct block_writer *w)
     mem_free(w->targets);
     mem_free(w->sorted);
     mem_free(w->slots);
-    mem_free(w->rows->number);
+    if (w->rows) {
+        mem_free(w->rows->number);
+    }
     mem_free(w->rows);
     mem_free(w->hex);
     mem_free(w->events);
@@ -338,20 +355,19 @@ out:
     return rc;
 }
 
-static err
-write_traces(struct block_writer *w, struct held_trace **order)
+err
+writer_write(struct block_writer *w, struct held_trace **order, size_t n)
 {
     struct block_builder *b = w->b;
     err rc = OK;
-    for (size_t at = 0; at < b->trace_count; at++) {
-        struct row **rows = w->sorted + order[at]->first_row;
-        trace_summarise(b, &w->tree, order[at], rows); /* here, so that its rows are in the cache */
-        for (uint32_t k = 0; k < order[at]->rows; k++) {
-            TRY(write_row(w, rows[k], order[at]));
+    for (size_t i = 0; i < n; i++) {
+        struct row **rows = w->sorted + order[i]->first_row;
+        TRY(w->step ? w->step(w->step_ctx, w->f) : OK);
+        trace_summarise(b, &w->tree, order[i], rows); /* here, so that its rows are in the cache */
+        for (uint32_t k = 0; k < order[i]->rows; k++) {
+            TRY(write_row(w, rows[k], order[i]));
         }
-        if (order[at]->ends_slice) {
-            TRY(end_group(w));
-        }
+        TRY(order[i]->ends_slice ? end_group(w) : OK);
     }
 out:
     return rc;
@@ -371,34 +387,65 @@ out:
     return rc;
 }
 
+void
+writer_use(struct block_writer *w, struct block_builder *b, struct held_trace **order, size_t n)
+{
+    w->b = b;
+    w->seen_resources = mem_realloc(w->seen_resources, b->resource_count + 1, sizeof *w->seen_resources);
+    memset(w->seen_resources, 0, (b->resource_count + 1) * sizeof *w->seen_resources);
+    w->rows->number = mem_realloc(w->rows->number, b->scope_count + 1, sizeof *w->rows->number);
+    memset(w->rows->number, 0, (b->scope_count + 1) * sizeof *w->rows->number);
+    sort_rows(w, order, n);
+    aim_shapes(w);
+}
+
+err
+writer_begin(struct block_writer *w, const struct schema_plan *plan, struct held_trace **order, size_t n,
+             const struct parquet_sink *sink)
+{
+    err rc = OK;
+    w->event_owners.present = w->link_owners.present = 1;
+    w->slots = mem_new_array(struct slot, CHUNK_ROWS);
+    w->rows = mem_new(struct chunk_rows);
+    w->hex = mem_alloc(CHUNK_ROWS * sizeof(trace_id) * 2);
+    TRY(make_targets(w, plan));
+    writer_use(w, w->b, order, n);
+    TRY(sample(w, order, n));
+    decide_dictionaries(w);
+    TRY(open_file(w, sink));
+    begin_group(w);
+out:
+    return rc;
+}
+
+err
+writer_end(struct block_writer *w, const struct block_meta *meta)
+{
+    err rc = OK;
+    TRY(add_key_values(w, meta));
+    TRY(parquet_writer_finish(w->out, w->f));
+out:
+    return rc;
+}
+
 err
 builder_write(struct block_builder *b, const struct block_meta *meta, const struct parquet_sink *sink,
               struct fault *f)
 {
-    struct block_writer w = {.b = b, .f = f};
+    struct block_writer w = {.b = b, .f = f, .row_count = b->row_count, .trace_count = b->trace_count};
     struct held_trace **order = mem_new_array(struct held_trace *, b->trace_count + 1);
+    struct schema_plan *plan = mem_new(struct schema_plan);
     err rc = OK;
-    w.event_owners.present = w.link_owners.present = 1;
-    w.slots = mem_new_array(struct slot, CHUNK_ROWS);
-    w.rows = mem_new(struct chunk_rows);
-    w.rows->number = mem_new_array(uint32_t, b->scope_count + 1);
-    w.hex = mem_alloc(CHUNK_ROWS * sizeof(trace_id) * 2);
-    w.seen_resources = mem_new_array(uint32_t, b->resource_count + 1);
     for (size_t i = 0; i < b->trace_count; i++) {
         order[i] = &b->traces[i];
     }
-    sort_rows(&w, order);
-    TRY(make_targets(&w));
-    aim_shapes(&w);
-    TRY(sample(&w, order));
-    decide_dictionaries(&w);
-    TRY(open_file(&w, sink));
-    begin_group(&w);
-    TRY(write_traces(&w, order));
-    TRY(add_key_values(&w, meta));
-    TRY(parquet_writer_finish(w.out, f));
+    builder_select(b, plan);
+    TRY(writer_begin(&w, plan, order, b->trace_count, sink));
+    TRY(writer_write(&w, order, b->trace_count));
+    TRY(writer_end(&w, meta));
 out:
     writer_fini(&w);
+    mem_free(plan);
     mem_free(order);
     return rc;
 }

@@ -47,14 +47,14 @@ sink_append(void *ctx, slice bytes, struct fault *f)
 }
 
 static err
-write_spans(struct block_builder *b, const char *path, struct block_meta *meta, struct fault *f)
+write_spans(const char *path, struct block_meta *meta, const struct spans_writer *spans, struct fault *f)
 {
     struct file_sink s = {.fd = -1, .path = path};
     struct parquet_sink sink = {&s, sink_append};
     err rc = OK;
     buf_init(&s.pending, FILE_BUFFER);
     TRY(file_open(path, O_WRONLY | O_CREAT | O_EXCL, f, &s.fd));
-    TRY(builder_write(b, meta, &sink, f));
+    TRY(spans->write(spans->ctx, meta, &sink, f));
     TRY(sink_flush(&s, f));
     TRY(file_fsync(s.fd, path, f));
     meta->bytes = s.bytes;
@@ -85,20 +85,19 @@ out:
     return rc;
 }
 
-static void
-fill_meta(const struct block_builder *b, const struct block_publish *p, struct block_meta *m)
+err
+publish_meta(slice tenant, const struct block_publish *p, struct fault *f, struct block_meta *m)
 {
     static const block_uuid none;
+    if (p->source_count > BLOCK_SOURCES_MAX || p->input_count > BLOCK_INPUTS_MAX) {
+        return FAULT(f, ERR_INVALID, "a block of too many sources or inputs");
+    }
     *m = (struct block_meta){
         .id = memcmp(&p->id, &none, sizeof none) == 0 ? block_uuid_new() : p->id,
-        .spans = b->row_count,
-        .traces = b->trace_count,
-        .min_start_ns = b->min_start_ns,
-        .max_end_ns = b->max_end_ns,
         .level = p->level,
         .created_ns = clock_wall_ns(),
     };
-    memcpy(m->tenant, b->tenant, sizeof m->tenant);
+    memcpy(m->tenant, tenant.p, tenant.n);
     if (p->source_count) {
         m->sources = mem_new_array(struct block_source, p->source_count);
         memcpy(m->sources, p->sources, p->source_count * sizeof *p->sources);
@@ -109,17 +108,18 @@ fill_meta(const struct block_builder *b, const struct block_publish *p, struct b
         memcpy(m->inputs, p->inputs, p->input_count * sizeof *p->inputs);
         m->input_count = (uint32_t)p->input_count;
     }
+    return OK;
 }
 
 /* Everything in the temporary directory, then its name. */
 static err
-write_and_rename(struct block_builder *b, const char *dir, const char *temp, const char *final,
-                 struct block_meta *meta, struct fault *f)
+write_and_rename(const char *dir, const char *temp, const char *final, struct block_meta *meta,
+                 const struct spans_writer *spans, struct fault *f)
 {
     char path[PATH_MAX];
     err rc = OK;
     TRY(path_join(path, temp, BLOCK_SPANS_FILE, f));
-    TRY(write_spans(b, path, meta, f));
+    TRY(write_spans(path, meta, spans, f));
     TRY(path_join(path, temp, BLOCK_META_FILE, f));
     TRY(write_meta(path, meta, f));
     TRY(file_fsync_dir(temp, f));
@@ -136,30 +136,19 @@ out:
 }
 
 err
-block_builder_publish(struct block_builder *b, const struct block_publish *p, struct fault *f,
-                      struct block_meta *ret)
+block_write_dir(const char *dir, struct block_meta *meta, const struct spans_writer *spans, struct fault *f)
 {
     char uuid[BLOCK_UUID_TEXT + 1], temp[PATH_MAX], final[PATH_MAX], name[BLOCK_UUID_TEXT + 8];
-    struct block_meta meta = {0};
     bool made = false;
     err rc = OK;
-    MUST(!b->spent);
-    if (b->row_count == 0 || p->source_count > BLOCK_SOURCES_MAX || p->input_count > BLOCK_INPUTS_MAX) {
-        return FAULT(f, ERR_INVALID,
-                     b->row_count ? "a block of too many sources or inputs" : "a block without spans");
-    }
-    b->spent = true;
-    fill_meta(b, p, &meta);
-    block_uuid_format(&meta.id, uuid);
+    block_uuid_format(&meta->id, uuid);
     (void)snprintf(name, sizeof name, "%s%s", BLOCK_TEMP_PREFIX, uuid);
-    TRY(path_join(final, p->dir, uuid, f));
-    TRY(path_join(temp, p->dir, name, f));
+    TRY(path_join(final, dir, uuid, f));
+    TRY(path_join(temp, dir, name, f));
     TRY(file_mkdirs(temp, f));
     made = true;
-    TRY(write_and_rename(b, p->dir, temp, final, &meta, f));
+    TRY(write_and_rename(dir, temp, final, meta, spans, f));
     made = false;
-    *ret = meta;
-    meta = (struct block_meta){0};
 out:
     if (made) {
         err ignored = dir_remove(temp, NULL); /* what stays is swept at the next start */
@@ -168,6 +157,36 @@ out:
     if (rc != OK) {
         fault_prefix(f, "block %s", uuid);
     }
+    return rc;
+}
+
+static err
+write_builder(void *ctx, struct block_meta *meta, const struct parquet_sink *sink, struct fault *f)
+{
+    return builder_write(ctx, meta, sink, f);
+}
+
+err
+block_builder_publish(struct block_builder *b, const struct block_publish *p, struct fault *f,
+                      struct block_meta *ret)
+{
+    struct spans_writer spans = {b, write_builder};
+    struct block_meta meta = {0};
+    err rc = OK;
+    MUST(!b->spent);
+    if (b->row_count == 0) {
+        return FAULT(f, ERR_INVALID, "a block without spans");
+    }
+    TRY(publish_meta(b->options.tenant, p, f, &meta));
+    b->spent = true;
+    meta.spans = b->row_count;
+    meta.traces = b->trace_count;
+    meta.min_start_ns = b->min_start_ns;
+    meta.max_end_ns = b->max_end_ns;
+    TRY(block_write_dir(p->dir, &meta, &spans, f));
+    *ret = meta;
+    meta = (struct block_meta){0};
+out:
     block_meta_fini(&meta);
     return rc;
 }

@@ -11,7 +11,7 @@
 #define OWNERS_PER_VALUE 200
 #define ROWS_PER_VALUE   1000
 
-static const size_t scope_max[BLOCK_SCOPE_COUNT] = {
+const size_t select_scope_max[BLOCK_SCOPE_COUNT] = {
     [BLOCK_SPAN] = 128,    [BLOCK_EVENT] = 32,           [BLOCK_LINK] = 16,
     [BLOCK_RESOURCE] = 64, [BLOCK_INSTRUMENTATION] = 16,
 };
@@ -77,6 +77,12 @@ mark_many(struct block_builder *b)
     mem_free(values);
 }
 
+bool
+select_is_often(uint64_t count, uint64_t owners, uint64_t rows)
+{
+    return count >= COUNT_MIN && count * OWNERS_PER_VALUE >= owners && count * ROWS_PER_VALUE >= rows;
+}
+
 static bool
 is_candidate(const struct block_builder *b, const struct field *f, const uint64_t owners[BLOCK_SCOPE_COUNT])
 {
@@ -87,13 +93,12 @@ is_candidate(const struct block_builder *b, const struct field *f, const uint64_
     if (f->scope == BLOCK_RESOURCE || f->scope == BLOCK_INSTRUMENTATION) {
         return !f->many;
     }
-    return f->count >= COUNT_MIN && f->count * OWNERS_PER_VALUE >= owners[f->scope] &&
-           f->count * ROWS_PER_VALUE >= b->row_count;
+    return select_is_often(f->count, owners[f->scope], b->row_count);
 }
 
-/* Engines that fold names' case must not meet two columns of one name. */
-static bool
-name_is_free(const struct schema_attr *chosen, size_t n, const struct schema_attr *want, bool *ret_suffixed)
+bool
+select_name_is_free(const struct schema_attr *chosen, size_t n, const struct schema_attr *want,
+                    bool *ret_suffixed)
 {
     *ret_suffixed = false;
     for (size_t i = 0; i < n; i++) {
@@ -111,11 +116,11 @@ select_scope(struct block_builder *b, enum block_scope scope, const struct candi
              struct schema_attr *ret, size_t at)
 {
     size_t from = at;
-    for (size_t i = 0; i < count && at - from < scope_max[scope]; i++) {
+    for (size_t i = 0; i < count && at - from < select_scope_max[scope]; i++) {
         struct field *f = &b->fields[all[i].field];
         struct schema_attr a = {
             .scope = scope, .kind = f->kind, .key = intern_get(&b->strings, f->key), .bad = f->bad};
-        if (f->scope == scope && name_is_free(ret + from, at - from, &a, &a.suffixed)) {
+        if (f->scope == scope && select_name_is_free(ret + from, at - from, &a, &a.suffixed)) {
             f->chosen = (int32_t)at;
             ret[at++] = a;
         }

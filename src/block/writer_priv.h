@@ -111,6 +111,10 @@ struct block_writer {
     uint64_t page_rows, page_bytes, group_rows, group_bytes;
     uint32_t *seen_resources; /* row group number + 1 that last held it */
     uint32_t group;
+    uint64_t row_count, trace_count;         /* the whole file will have about as many */
+    err (*step)(void *ctx, struct fault *f); /* asked once a trace; NULL: never */
+    void *step_ctx;
+    bool even; /* row groups of about the same size, rather than full ones and a rest */
 };
 
 /* Levels of one column of a chunk. */
@@ -119,6 +123,20 @@ struct levels {
     const uint8_t *def, *rep;
     uint8_t def_level; /* when def is NULL */
 };
+
+/* --- columns.c: a file of one builder, or of several after each other; `w` begins as zero but for b, f,
+ * row_count, trace_count --- */
+
+/* Open the file with the plan's columns, for these traces of w->b; sorts `order`. Fields' `chosen` are set.
+ */
+CHECKED err writer_begin(struct block_writer *w, const struct schema_plan *plan, struct held_trace **order,
+                         size_t n, const struct parquet_sink *sink);
+/* Go on with another builder, whose fields' `chosen` are those of the plan. Between row groups. */
+void writer_use(struct block_writer *w, struct block_builder *b, struct held_trace **order, size_t n);
+/* Write the traces that begin or use were given, as row groups of their own. */
+CHECKED err writer_write(struct block_writer *w, struct held_trace **order, size_t n);
+CHECKED err writer_end(struct block_writer *w, const struct block_meta *meta);
+void writer_fini(struct block_writer *w);
 
 /* --- emit.c --- */
 

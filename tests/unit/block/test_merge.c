@@ -1,0 +1,630 @@
+/* Blocks become one: nothing is lost, nothing stands twice, and every trace is whole. */
+#include "block_test.h"
+
+#include "vivace/base/budget.h"
+#include "vivace/base/file.h"
+#include "vivace/base/table.h"
+#include "vivace/block/merge.h"
+#include "vivace/parquet/record.h"
+
+#include <errno.h>
+
+#define INPUTS_MAX 8
+
+struct case_of {
+    uint64_t seed;
+    size_t inputs, spans_each, traces;
+    uint32_t group_rows, page_rows, out_rows;
+    bool bad_text, few_values, in_time; /* in_time: each input is later than the one before */
+};
+
+struct inputs {
+    struct span_batch batch[INPUTS_MAX];
+    struct block_meta meta[INPUTS_MAX];
+    struct block_reader *reader[INPUTS_MAX];
+    size_t count;
+};
+
+/* Ids that never repeat; times in order of the inputs when asked for. */
+static void
+make_unique(struct span_batch *b, size_t input, uint64_t *next, const struct case_of *c)
+{
+    for (size_t i = 0; i < b->span_count; i++) {
+        struct span *s = &b->spans[i];
+        uint64_t id = ++*next;
+        memcpy(s->id.b, &id, sizeof id);
+        if (i % 4) {
+            memcpy(s->parent.b, &(uint64_t){id - 1 - i % 3}, sizeof id);
+        }
+        if (c->in_time) {
+            s->start_ns = 1700000000000000000U + (input * 1000 + i) * 1000000;
+            s->end_ns = s->start_ns + 5000;
+        }
+    }
+}
+
+static void
+publish_batch(const struct span_batch *batch, const struct case_of *c, struct block_meta *meta,
+              struct block_reader **reader)
+{
+    struct block_builder_options o = {
+        .tenant = SL("tenant-a"), .row_group_rows = c->group_rows, .page_rows = c->page_rows};
+    struct block_publish p = {.dir = tenant_dir()};
+    struct block_builder *b = NULL;
+    struct fault f = {0};
+    assert_ok(block_builder_create(&o, &f, &b), &f);
+    assert_ok(block_builder_add(b, batch, &f), &f);
+    assert_ok(block_builder_publish(b, &p, &f, meta), &f);
+    assert_ok(block_reader_open(block_dir(&meta->id), &f, reader), &f);
+    block_builder_destroy(b);
+}
+
+static void
+inputs_make(struct inputs *in, const struct case_of *c)
+{
+    struct span_random r = {.traces = c->traces, .bad_text = c->bad_text, .few_values = c->few_values};
+    uint64_t next = 0;
+    rng_seed(&r.rng, c->seed);
+    in->count = c->inputs;
+    for (size_t i = 0; i < c->inputs; i++) {
+        span_batch_init(&in->batch[i], 0);
+        r.few_values = c->few_values ^ (i % 2); /* schemas differ */
+        random_spans(&r, &in->batch[i], c->spans_each);
+        make_unique(&in->batch[i], i, &next, c);
+        publish_batch(&in->batch[i], c, &in->meta[i], &in->reader[i]);
+    }
+}
+
+static void
+inputs_fini(struct inputs *in)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        block_reader_close(in->reader[i]);
+        block_meta_fini(&in->meta[i]);
+        span_batch_fini(&in->batch[i]);
+    }
+}
+
+static err
+merge(const struct inputs *in, const struct case_of *c, struct budget *budget, struct fault *f,
+      struct block_meta *meta, struct block_merge_stats *stats)
+{
+    struct block_merge_options o = {
+        .inputs = in->reader,
+        .input_count = in->count,
+        .tenant = SL("tenant-a"),
+        .budget = budget,
+        .row_group_rows = c->out_rows,
+        .page_rows = c->page_rows,
+    };
+    struct block_publish p = {.dir = tenant_dir(), .level = 1};
+    return block_merge(&o, &p, f, meta, stats);
+}
+
+/* Sum of hashes of the spans, each as a request of its own with its resource and scope. */
+static uint64_t
+sum_of(const struct span_batch *b, uint64_t seed)
+{
+    struct span_batch one;
+    struct buf bytes;
+    uint64_t sum = 0;
+    span_batch_init(&one, 0);
+    buf_init(&bytes, 1 << 24);
+    for (size_t i = 0; i < b->span_count; i++) {
+        struct span_copy_memo memo = {0};
+        span_batch_reset(&one);
+        buf_clear(&bytes);
+        assert_int_equal(span_batch_copy_span(&one, b, i, false, &memo), OK);
+        assert_int_equal(otlp_encode(&one, &bytes), OK);
+        sum += hash_bytes(bytes.p, bytes.n, seed);
+    }
+    buf_fini(&bytes);
+    span_batch_fini(&one);
+    return sum;
+}
+
+static void
+read_all(struct block_reader *r, struct span_batch *out)
+{
+    struct fault f = {0};
+    uint64_t inspected = 0;
+    const struct parquet_meta *m = block_reader_file(r)->meta;
+    for (uint32_t g = 0; g < m->row_group_count; g++) {
+        assert_ok(block_read_rows(r, g, 0, m->row_groups[g].row_count, out, &inspected, &f), &f);
+    }
+}
+
+/* Traces stand in one run of rows each, by id in a row group unless larger than it. */
+static void
+check_order(struct block_reader *r, uint32_t group_rows)
+{
+    const struct parquet_meta *m = block_reader_file(r)->meta;
+    struct id_table seen;
+    trace_id last = {{0}};
+    uint64_t run = 0;
+    id_table_init(&seen, sizeof(trace_id));
+    for (uint32_t g = 0; g < m->row_group_count; g++) {
+        struct span_batch out;
+        struct fault f = {0};
+        uint64_t inspected = 0;
+        span_batch_init(&out, 0);
+        assert_true(m->row_groups[g].row_count <= group_rows);
+        assert_ok(block_read_rows(r, g, 0, m->row_groups[g].row_count, &out, &inspected, &f), &f);
+        for (size_t i = 0; i < out.span_count; i++) {
+            const trace_id *id = &out.spans[i].trace;
+            if (run && trace_id_eq(id, &last)) {
+                run++;
+                continue;
+            }
+            if (!(i == 0 || memcmp(id, &last, sizeof last) > 0))
+                fail_msg("group %u of %u, row %zu of %zu, rows %u", g, m->row_group_count, i, out.span_count,
+                         group_rows);
+            assert_int_equal(id_table_get(&seen, id->b), 0);
+            *id_table_put(&seen, id->b) = 1;
+            last = *id;
+            run = 1;
+        }
+        span_batch_fini(&out);
+    }
+    id_table_fini(&seen);
+}
+
+/* What is said of a row's trace and its place in it, without what depends on the block. */
+static uint64_t
+summary_sum(struct block_reader *r)
+{
+    static const char *const members[] = {"nested_set_left",   "nested_set_right", "nested_set_parent",
+                                          "child_count",       "trace_start_time", "trace_duration_nano",
+                                          "root_service_name", "root_span_name",   "trace_services",
+                                          "batch_start",       "span_id",          "trace_id",
+                                          "resource",          "scope_name"};
+    struct parquet_rows *rows = parquet_rows_create(block_reader_file(r), NULL);
+    struct fault f = {0};
+    struct buf row, kept;
+    uint64_t sum = 0;
+    err rc = OK;
+    buf_init(&row, 1 << 22);
+    buf_init(&kept, 1 << 22);
+    for (;; buf_clear(&row), buf_clear(&kept)) {
+        rc = parquet_rows_next(rows, &row, &f);
+        if (rc == ERR_NOT_FOUND) {
+            break;
+        }
+        assert_ok(rc, &f);
+        for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "\"%s\":", members[i]);
+            size_t at = slice_find(buf_slice(&row), slice_cstr(name));
+            assert_true(at != SIZE_MAX);
+            size_t end = at + strlen(name);
+            for (int depth = 0, text = 0; end < row.n; end++) {
+                uint8_t ch = row.p[end];
+                if (text && ch == '\\') {
+                    end++;
+                    continue;
+                }
+                text ^= ch == '"';
+                depth += !text && (ch == '[' || ch == '{');
+                depth -= !text && (ch == ']' || ch == '}');
+                if (depth < 0 || (!text && depth == 0 && ch == ',')) {
+                    break;
+                }
+            }
+            buf_append(&kept, row.p + at, end - at);
+        }
+        sum += hash_bytes(kept.p, kept.n, 7);
+    }
+    buf_fini(&row);
+    buf_fini(&kept);
+    parquet_rows_destroy(rows);
+    return sum;
+}
+
+/* The merged block says of its traces what a block made of the same spans at once says. */
+static void
+check_summaries(struct block_reader *merged, const struct case_of *c)
+{
+    struct block_meta meta;
+    struct block_reader *reference = NULL;
+    struct span_batch all;
+    struct fault f = {0};
+    uint64_t inspected = 0;
+    span_batch_init(&all, 0);
+    for (size_t i = 0; i < c->traces; i++) {
+        trace_id id = random_trace(NULL, i);
+        err rc = block_find_trace(merged, &id, &all, &inspected, &f);
+        assert_true(rc == OK || rc == ERR_NOT_FOUND);
+    }
+    publish_batch(&all, c, &meta, &reference);
+    span_batch_fini(&all);
+    assert_int_equal(summary_sum(merged), summary_sum(reference));
+    block_reader_close(reference);
+    block_meta_fini(&meta);
+}
+
+static void
+run_case(const struct case_of *c)
+{
+    struct inputs in = {.count = 0};
+    struct block_merge_stats stats;
+    struct block_meta meta;
+    struct block_reader *merged = NULL;
+    struct span_batch all;
+    struct fault f = {0};
+    uint64_t want = 0, spans = 0;
+    inputs_make(&in, c);
+    for (size_t i = 0; i < in.count; i++) {
+        want += sum_of(&in.batch[i], c->seed);
+        spans += in.batch[i].span_count;
+    }
+    assert_ok(merge(&in, c, NULL, &f, &meta, &stats), &f);
+    assert_int_equal(meta.spans, spans);
+    assert_int_equal(stats.spans_read, spans);
+    assert_int_equal(stats.duplicate_spans, 0);
+    assert_int_equal(meta.level, 1);
+    assert_ok(block_reader_open(block_dir(&meta.id), &f, &merged), &f);
+    span_batch_init(&all, 0);
+    read_all(merged, &all);
+    assert_int_equal(all.span_count, spans);
+    assert_int_equal(sum_of(&all, c->seed), want);
+    check_order(merged, c->out_rows ? c->out_rows : 65536);
+    check_summaries(merged, c);
+    span_batch_fini(&all);
+    block_reader_close(merged);
+    block_meta_fini(&meta);
+    inputs_fini(&in);
+}
+
+static void
+every_span_is_in_the_merged_block_once_and_as_it_was(void **state)
+{
+    static const struct case_of cases[] = {
+        {.seed = 1, .inputs = 1, .spans_each = 1, .traces = 1},
+        {.seed = 2, .inputs = 2, .spans_each = 60, .traces = 9, .few_values = true},
+        {.seed = 3,
+         .inputs = 4,
+         .spans_each = 500,
+         .traces = 150,
+         .group_rows = 100,
+         .page_rows = 16,
+         .out_rows = 100,
+         .few_values = true},
+        {.seed = 4,
+         .inputs = 4,
+         .spans_each = 500,
+         .traces = 600,
+         .group_rows = 64,
+         .page_rows = 10,
+         .out_rows = 200,
+         .in_time = true},
+        {.seed = 5,
+         .inputs = 3,
+         .spans_each = 400,
+         .traces = 60,
+         .bad_text = true,
+         .few_values = true,
+         .group_rows = 90,
+         .out_rows = 120},
+        {.seed = 6,
+         .inputs = 3,
+         .spans_each = 300,
+         .traces = 1,
+         .group_rows = 64,
+         .page_rows = 7,
+         .out_rows = 64,
+         .few_values = true},
+        {.seed = 7,
+         .inputs = 8,
+         .spans_each = 200,
+         .traces = 900,
+         .out_rows = 50,
+         .group_rows = 50,
+         .few_values = true,
+         .in_time = true},
+        {.seed = 8, .inputs = 4, .spans_each = 1000, .traces = 40, .few_values = true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run_case(&cases[i]);
+    }
+}
+
+static void
+spans_sent_to_two_blocks_stand_once(void **state)
+{
+    const struct case_of c = {.seed = 11,
+                              .inputs = 1,
+                              .spans_each = 400,
+                              .traces = 40,
+                              .group_rows = 64,
+                              .out_rows = 100,
+                              .few_values = true};
+    struct inputs in = {.count = 0};
+    struct block_merge_stats stats;
+    struct block_meta meta;
+    struct block_reader *merged = NULL;
+    struct span_batch all;
+    struct fault f = {0};
+    (void)state;
+    inputs_make(&in, &c);
+    for (in.count = 2; in.count < 4; in.count++) { /* the same again, and once more */
+        size_t i = in.count - 1;
+        span_batch_init(&in.batch[i], 0);
+        publish_batch(&in.batch[0], &c, &in.meta[i], &in.reader[i]);
+    }
+    in.count = 3;
+    assert_ok(merge(&in, &c, NULL, &f, &meta, &stats), &f);
+    assert_int_equal(meta.spans, 400);
+    assert_int_equal(stats.duplicate_spans, 800);
+    assert_true(stats.combined_traces > 0);
+    assert_ok(block_reader_open(block_dir(&meta.id), &f, &merged), &f);
+    span_batch_init(&all, 0);
+    read_all(merged, &all);
+    assert_int_equal(all.span_count, 400);
+    assert_int_equal(sum_of(&all, 1), sum_of(&in.batch[0], 1));
+    span_batch_fini(&all);
+    block_reader_close(merged);
+    block_meta_fini(&meta);
+    inputs_fini(&in);
+}
+
+static void
+traces_that_meet_late_are_whole_without_waiting_for_ever(void **state)
+{
+    /* The second block has the same traces, in the opposite order of time. */
+    const struct case_of c = {.seed = 12,
+                              .inputs = 2,
+                              .spans_each = 1200,
+                              .traces = 300,
+                              .group_rows = 40,
+                              .out_rows = 40,
+                              .few_values = true};
+    struct span_random r = {.traces = c.traces, .few_values = true};
+    struct inputs in = {.count = 2};
+    struct block_merge_stats stats;
+    struct block_meta meta;
+    struct block_reader *merged = NULL;
+    struct span_batch all;
+    struct fault f = {0};
+    uint64_t next = 0, want = 0;
+    (void)state;
+    rng_seed(&r.rng, c.seed);
+    for (size_t i = 0; i < 2; i++) {
+        span_batch_init(&in.batch[i], 0);
+        random_spans(&r, &in.batch[i], c.spans_each);
+        make_unique(&in.batch[i], i, &next, &c);
+        for (size_t k = 0; k < c.spans_each; k++) {
+            struct span *s = &in.batch[i].spans[k];
+            size_t trace = k / 4;
+            s->trace = random_trace(&r, trace);
+            s->start_ns = (i ? c.traces - trace : trace) * 1000 + 1;
+            s->end_ns = s->start_ns + 10;
+        }
+        publish_batch(&in.batch[i], &c, &in.meta[i], &in.reader[i]);
+        want += sum_of(&in.batch[i], 3);
+    }
+    assert_ok(merge(&in, &c, NULL, &f, &meta, &stats), &f);
+    assert_true(stats.waits_cut > 0);
+    assert_int_equal(stats.spans_read, 2400);
+    assert_int_equal(meta.spans, 2400);
+    assert_int_equal(meta.traces, 300);
+    assert_ok(block_reader_open(block_dir(&meta.id), &f, &merged), &f);
+    span_batch_init(&all, 0);
+    read_all(merged, &all);
+    assert_int_equal(sum_of(&all, 3), want);
+    check_order(merged, 40);
+    check_summaries(merged, &c);
+    span_batch_fini(&all);
+    block_reader_close(merged);
+    block_meta_fini(&meta);
+    inputs_fini(&in);
+}
+
+static size_t
+listed(void)
+{
+    struct block_list list;
+    struct fault f = {0};
+    assert_ok(block_list_scan(blocks_dir(), NULL, NULL, &f, &list), &f);
+    size_t n = list.count;
+    assert_int_equal(list.problems[BLOCK_PROBLEM_CORRUPT] + list.problems[BLOCK_PROBLEM_FOREIGN], 0);
+    block_list_fini(&list);
+    return n;
+}
+
+struct failing {
+    int countdown;
+    bool reached;
+};
+
+static int
+fail_at(void *ctx, enum file_op op, const char *path, size_t bytes)
+{
+    struct failing *x = ctx;
+    (void)op;
+    (void)path;
+    (void)bytes;
+    if (x->countdown-- == 0) {
+        x->reached = true;
+        return EIO;
+    }
+    return 0;
+}
+
+static void
+a_merge_that_fails_anywhere_leaves_no_block(void **state)
+{
+    const struct case_of c = {.seed = 13,
+                              .inputs = 2,
+                              .spans_each = 150,
+                              .traces = 30,
+                              .group_rows = 64,
+                              .out_rows = 64,
+                              .few_values = true};
+    struct inputs in = {.count = 0};
+    struct block_merge_stats stats;
+    struct failing x = {.reached = true};
+    (void)state;
+    inputs_make(&in, &c);
+    size_t before = listed();
+    for (int n = 0; x.reached; n += n < 20 ? 1 : n < 300 ? 7 : 29) {
+        struct block_meta meta;
+        struct fault f = {0};
+        x = (struct failing){.countdown = n};
+        file_set_hook(fail_at, &x);
+        err rc = merge(&in, &c, NULL, &f, &meta, &stats);
+        file_set_hook(NULL, NULL);
+        assert_true(x.reached ? rc == ERR_IO || rc == ERR_CORRUPT || rc == OK : rc == OK);
+        if (rc == OK) { /* the failure was in cleaning up, or came too late */
+            assert_ok(block_remove(tenant_dir(), &meta.id, &f), &f);
+            block_meta_fini(&meta);
+        } else {
+            assert_true(f.msg[0] != 0);
+        }
+        assert_int_equal(listed(), before);
+    }
+    inputs_fini(&in);
+}
+
+struct stepping {
+    size_t countdown, seen;
+};
+
+static err
+stop_at(void *ctx, struct fault *f)
+{
+    struct stepping *x = ctx;
+    x->seen++;
+    return x->countdown-- == 0 ? FAULT(f, ERR_CANCELLED, "stop") : OK;
+}
+
+static void
+a_merge_can_be_stopped_at_every_step(void **state)
+{
+    const struct case_of c = {
+        .seed = 14, .inputs = 2, .spans_each = 300, .traces = 40, .group_rows = 64, .few_values = true};
+    struct inputs in = {.count = 0};
+    err rc = ERR_CANCELLED;
+    (void)state;
+    inputs_make(&in, &c);
+    size_t before = listed();
+    for (size_t n = 0; rc == ERR_CANCELLED; n += 1 + n / 8) {
+        struct stepping x = {.countdown = n};
+        struct block_merge_options o = {.inputs = in.reader,
+                                        .input_count = 2,
+                                        .tenant = SL("tenant-a"),
+                                        .row_group_rows = 64,
+                                        .step = stop_at,
+                                        .ctx = &x};
+        struct block_publish p = {.dir = tenant_dir()};
+        struct block_merge_stats stats;
+        struct block_meta meta;
+        struct fault f = {0};
+        rc = block_merge(&o, &p, &f, &meta, &stats);
+        if (rc == OK) {
+            assert_true(x.seen > 40);
+            assert_int_equal(meta.spans, 600);
+            block_meta_fini(&meta);
+        } else {
+            assert_int_equal(rc, ERR_CANCELLED);
+            assert_int_equal(listed(), before);
+        }
+    }
+    assert_int_equal(rc, OK);
+    inputs_fini(&in);
+}
+
+static void
+memory_is_reserved_first_and_given_back(void **state)
+{
+    const struct case_of c = {
+        .seed = 15, .inputs = 3, .spans_each = 300, .traces = 100, .group_rows = 100, .few_values = true};
+    struct inputs in = {.count = 0};
+    struct block_merge_stats stats;
+    struct budget budget;
+    err rc = ERR_LIMIT;
+    (void)state;
+    inputs_make(&in, &c);
+    size_t before = listed();
+    for (size_t max = 1 << 20; rc == ERR_LIMIT; max *= 2) {
+        struct block_meta meta;
+        struct fault f = {0};
+        budget_init(&budget, "test", NULL, max);
+        rc = merge(&in, &c, &budget, &f, &meta, &stats);
+        assert_int_equal(budget_used(&budget), 0);
+        assert_true(rc == OK || rc == ERR_LIMIT);
+        assert_int_equal(listed(), before + (rc == OK));
+        if (rc == OK) {
+            assert_true(max > 1 << 20);
+            block_meta_fini(&meta);
+        }
+    }
+    inputs_fini(&in);
+}
+
+static void
+a_damaged_input_is_named_and_harms_nothing(void **state)
+{
+    const struct case_of c = {
+        .seed = 16, .inputs = 2, .spans_each = 200, .traces = 30, .group_rows = 64, .few_values = true};
+    struct inputs in = {.count = 0};
+    struct rng rng;
+    char path[256];
+    uint8_t *p = NULL;
+    size_t size = 0, refused = 0;
+    struct fault f = {0};
+    (void)state;
+    inputs_make(&in, &c);
+    rng_seed(&rng, 16);
+    snprintf(path, sizeof path, "%s/spans.parquet", block_dir(&in.meta[1].id));
+    assert_ok(file_read_all(path, 1 << 24, &f, &p, &size), &f);
+    size_t before = listed();
+    for (size_t n = 0; n < 300; n++) {
+        uint8_t *copy = mem_alloc(size);
+        slice bytes = slice_of(copy, size);
+        struct parquet_source source = parquet_source_of(&bytes);
+        struct inputs two = in;
+        struct block_merge_stats stats;
+        struct block_meta meta;
+        memcpy(copy, p, size);
+        for (uint64_t k = rng_below(&rng, 3) + 1; k > 0; k--) {
+            copy[rng_below(&rng, size)] ^= (uint8_t)(1U << rng_below(&rng, 8));
+        }
+        f = (struct fault){0};
+        if (block_reader_open_source(&source, "damaged", &f, &two.reader[1]) == OK) {
+            err rc = merge(&two, &c, NULL, &f, &meta, &stats);
+            refused += rc != OK;
+            if (rc == OK) {
+                assert_ok(block_remove(tenant_dir(), &meta.id, &f), &f);
+                block_meta_fini(&meta);
+            } else {
+                assert_true(rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED || rc == ERR_LIMIT ||
+                            rc == ERR_INVALID);
+                assert_true(f.msg[0] != 0);
+                if (rc == ERR_CORRUPT && stats.bad_input != 1)
+                    fail_msg("%s: input %zu", f.msg, stats.bad_input);
+            }
+            block_reader_close(two.reader[1]);
+        }
+        mem_free(copy);
+    }
+    assert_true(refused > 50);
+    assert_int_equal(listed(), before);
+    mem_free(p);
+    inputs_fini(&in);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_span_is_in_the_merged_block_once_and_as_it_was),
+        cmocka_unit_test(spans_sent_to_two_blocks_stand_once),
+        cmocka_unit_test(traces_that_meet_late_are_whole_without_waiting_for_ever),
+        cmocka_unit_test(a_merge_that_fails_anywhere_leaves_no_block),
+        cmocka_unit_test(a_merge_can_be_stopped_at_every_step),
+        cmocka_unit_test(memory_is_reserved_first_and_given_back),
+        cmocka_unit_test(a_damaged_input_is_named_and_harms_nothing),
+    };
+    return cmocka_run_group_tests(tests, make_dir, drop_dir);
+}
