@@ -53,20 +53,29 @@ admin_metrics(struct api_request *q)
         &out);
 }
 
+static void
+flush_done(void *arg, err rc, const struct fault *f)
+{
+    struct api_request *q = arg;
+    if (rc == OK) {
+        api_answer_bytes(q, 204, SL_EMPTY, SL_EMPTY);
+    } else if (rc == ERR_NOT_FOUND) {
+        api_answer_bytes(q, 404, SL_EMPTY, SL_EMPTY);
+    } else {
+        LOG_E("flush failed", LOG_FAULT(f));
+        api_answer_http_error(q, 500, slice_cstr(f->msg));
+    }
+}
+
 void
 admin_flush(struct api_request *q)
 {
     struct fault f = {0};
     slice tenant = SL_EMPTY;
     api_param(q, SL("tenant"), &tenant);
-    err rc = q->fe->o.hooks.flush(q->fe->o.hooks.ctx, tenant, &f);
-    if (rc == OK) {
-        api_answer_bytes(q, 204, SL_EMPTY, SL_EMPTY);
-    } else if (rc == ERR_NOT_FOUND) {
-        api_answer_bytes(q, 404, SL_EMPTY, SL_EMPTY);
-    } else {
-        LOG_E("flush failed", LOG_FAULT(&f));
-        api_answer_http_error(q, 500, slice_cstr(f.msg));
+    err rc = q->fe->o.hooks.flush(q->fe->o.hooks.ctx, tenant, flush_done, q, &f);
+    if (rc != OK) {
+        flush_done(q, rc, &f);
     }
 }
 

@@ -135,6 +135,12 @@ flusher_close(struct flusher *fl)
     mem_free(fl);
 }
 
+void
+flusher_cancel(struct flusher *fl, bool cancelled)
+{
+    atomic_store_explicit(&fl->cancelled, cancelled, memory_order_relaxed);
+}
+
 static size_t
 count_sealed(const struct flusher *fl)
 {
@@ -221,7 +227,9 @@ flusher_run(struct flusher *fl, struct fault *f)
         first = rc;
         g = here;
     }
-    note_outcome(fl, first, &g);
+    if (first != ERR_CANCELLED) {
+        note_outcome(fl, first, &g);
+    }
     if (first != OK && f) {
         *f = g;
     }

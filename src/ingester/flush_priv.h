@@ -5,6 +5,8 @@
 #include "vivace/base/metrics.h"
 #include "vivace/ingester/flush.h"
 
+#include <stdatomic.h>
+
 /* A block that must not stay: of a try that failed. */
 struct flush_stray {
     char tenant[BLOCK_TENANT_MAX + 1];
@@ -18,6 +20,7 @@ struct flusher {
     struct ingester_sealed **unremoved; /* retired, files still there; held */
     size_t unremoved_count, unremoved_cap;
     int64_t failing_since_ns, next_try_ns, pause_ns; /* monotonic; failing_since_ns 0: all is well */
+    _Atomic bool cancelled;
     struct series *blocks, *failures, *retries, *cleared, *queue, *duration, *size;
 };
 

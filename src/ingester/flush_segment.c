@@ -185,6 +185,10 @@ walk(struct flush *x, struct fault *f)
     ingester_sealed_records(x->sealed, &c);
     while (rc == OK) {
         struct fault g = {0};
+        if (atomic_load_explicit(&x->fl->cancelled, memory_order_relaxed)) {
+            rc = FAULT(f, ERR_CANCELLED, "writing blocks was interrupted");
+            break;
+        }
         rc = wal_cursor_next(&c, &g, &r, &at);
         if (rc == ERR_CORRUPT) {
             rc = set_aside(c.segment, c.damage.offset, c.damage.bytes, g.msg, f);

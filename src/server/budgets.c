@@ -9,6 +9,7 @@
 #define DECODE_PART 2 /* 1/2: bodies being decompressed and decoded */
 #define INGEST_PART 2 /* 1/2: the index of live data */
 #define QUERY_PART  2 /* 1/2: one answer being put together */
+#define BLOCK_PART  2 /* 1/2: blocks being written, the list of blocks and open readers */
 
 static double
 used_of(void *ctx)
@@ -37,6 +38,7 @@ server_init_budgets(struct server *s)
     budget_init(&s->decode_memory, "decode", &s->memory, limit / DECODE_PART);
     budget_init(&s->ingest_memory, "ingest", &s->memory, limit / INGEST_PART);
     budget_init(&s->query_memory, "query", &s->memory, limit / QUERY_PART);
+    budget_init(&s->block_memory, "blocks", &s->memory, limit / BLOCK_PART);
     metric_callback(METRIC_GAUGE, "vivace_memory_limit_bytes", "The process's memory budget.", limit_of,
                     &s->memory);
     metric_callback(METRIC_GAUGE, "vivace_memory_used_bytes", "Reserved of the process's budget.", used_of,
@@ -49,6 +51,9 @@ server_init_budgets(struct server *s)
                     used_of, &s->ingest_memory);
     metric_callback(METRIC_GAUGE, "vivace_memory_query_bytes", "Reserved for queries.", used_of,
                     &s->query_memory);
+    metric_callback(METRIC_GAUGE, "vivace_memory_blocks_bytes",
+                    "Reserved for writing blocks, the list of blocks and open readers.", used_of,
+                    &s->block_memory);
     metric_callback(METRIC_COUNTER, "vivace_memory_refused_total",
                     "Reservations the process's budget refused.", refused_of, &s->memory);
 }

@@ -63,39 +63,12 @@ is_ready(void *ctx, struct buf *ret_reason)
     }
 }
 
-/* The segment of live data is shared: a flush for one tenant flushes all. */
-static err
-flush(void *ctx, slice tenant, struct fault *f)
-{
-    struct server *s = ctx;
-    struct ingester *ing = s->ingester;
-    if (ing == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
-    }
-    if (tenant.n && !ingester_has_tenant(ing, tenant)) {
-        return ERR_NOT_FOUND;
-    }
-    return ingester_flush(ing, f);
-}
-
 static void
 shutdown_asked(void *ctx)
 {
     struct server *s = ctx;
     s->shutdown_asked = true;
     sem_post(&s->wake);
-}
-
-static err
-find_live(void *ctx, slice tenant, const trace_id *id, struct span_batch *out, uint64_t *inspected_bytes,
-          struct fault *f)
-{
-    struct server *s = ctx;
-    struct ingester *ing = s->ingester;
-    if (ing == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
-    }
-    return ingester_find_trace(ing, tenant, id, out, inspected_bytes, f);
 }
 
 static void
@@ -183,6 +156,7 @@ open_ingester(struct server *s, struct fault *f)
     };
     err rc = ingester_open(&o, f, &ing);
     if (rc == OK) {
+        rc = server_open_blocks(s, ing, f);
         s->ingester = ing;
         if (!c->multitenancy_enabled) { /* dashboards read it before the first span comes */
             (void)metric_series1(metric_counter("tempo_ingester_traces_created_total", "", "tenant"),
@@ -229,24 +203,28 @@ open_receivers(struct server *s, struct fault *f)
 static void
 create_frontend(struct server *s)
 {
-    s->trace_source = (struct trace_source){find_live, s};
-    s->search_source = search_source_live(&s->ingester);
-    s->tag_source = tag_source_live(&s->ingester);
+    s->search_sources[0] = search_source_live(&s->ingester);
+    s->search_sources[1] = search_source_blocks(&s->store);
+    s->tag_sources[0] = tag_source_live(&s->ingester);
+    s->tag_sources[1] = tag_source_blocks(&s->store);
+    for (size_t i = 0; i < 2; i++) {
+        s->trace_sources[i] = s->search_sources[i].trace;
+    }
     s->metrics_source = metrics_source_live(&s->ingester);
     struct frontend_options o = {
         .config = s->config,
         .overrides = s->overrides,
         .pool = s->pool,
-        .trace_sources = &s->trace_source,
-        .trace_source_count = 1,
-        .search_sources = &s->search_source,
-        .search_source_count = 1,
-        .tag_sources = &s->tag_source,
-        .tag_source_count = 1,
+        .trace_sources = s->trace_sources,
+        .trace_source_count = 2,
+        .search_sources = s->search_sources,
+        .search_source_count = 2,
+        .tag_sources = s->tag_sources,
+        .tag_source_count = 2,
         .metrics_sources = &s->metrics_source,
         .metrics_source_count = 1,
         .query_budget = &s->query_memory,
-        .hooks = {.ctx = s, .ready = is_ready, .flush = flush, .shutdown = shutdown_asked},
+        .hooks = {.ctx = s, .ready = is_ready, .flush = server_flush, .shutdown = shutdown_asked},
     };
     s->frontend = frontend_create(&o);
 }
@@ -256,8 +234,8 @@ static void
 warn_of_missing_parts(const struct config *c)
 {
     if (c->storage.backend != CONFIG_BACKEND_LOCAL) {
-        LOG_W("object storage is not built yet: spans stay in the local write-ahead log",
-              LOG_CSTR("wal", c->storage.wal_path));
+        LOG_W("object storage is not built yet: blocks are kept in the local directory",
+              LOG_CSTR("path", c->storage.local_path));
     }
     if (c->metrics_generator.storage_path[0]) {
         LOG_W("the metrics generator is not built yet: no span metrics are written");
@@ -275,6 +253,7 @@ server_start(struct server *s, const struct config *c, const struct config_args 
     *s = (struct server){.config = c, .args = args};
     config_report_init(&report);
     sem_init(&s->wake, 0, 0);
+    mutex_init(&s->flush_mu, LOCK_FLUSH);
     warn_of_missing_parts(c);
     server_init_budgets(s);
     process_metrics_register();
@@ -285,6 +264,7 @@ server_start(struct server *s, const struct config *c, const struct config_args 
     TRY(server_open_ports(s, f)); /* /ready and /metrics answer while the WAL is replayed */
     TRY(open_ingester(s, f));
     s->maintenance = maintenance_start("maintain", MAINTAIN_PERIOD_MS, maintain, s);
+    server_start_flush(s);
     TRY(open_receivers(s, f));
     if (overrides_period_ns(s->overrides) > 0) {
         s->overrides_reload = maintenance_start(
@@ -334,15 +314,25 @@ reload(struct server *s)
     receivers_reload_tls(s->receivers);
 }
 
-/* /shutdown: no more spans, everything safe on disk; queries go on and /ready says 503. */
+static void
+shutdown_flushed(void *arg, err rc, const struct fault *f)
+{
+    (void)arg;
+    if (rc != OK) {
+        LOG_E("flush failed, the spans stay in the WAL", LOG_FAULT(f));
+    }
+}
+
+/* /shutdown: no more spans, what is there into blocks; queries go on and /ready says 503. */
 static void
 stop_taking_spans(struct server *s)
 {
     struct fault f = {0};
     s->state = SERVER_NOT_TAKING_SPANS;
     distributor_stop(s->distributor);
-    if (ingester_flush(s->ingester, &f) != OK) {
-        LOG_E("flush failed, the spans stay in the WAL", LOG_FAULT(&f));
+    err rc = server_flush(s, SL_EMPTY, shutdown_flushed, NULL, &f);
+    if (rc != OK) {
+        shutdown_flushed(NULL, rc, &f);
     }
     LOG_I("shut down on request: spans are refused from now on, queries go on");
 }
@@ -388,6 +378,7 @@ server_stop(struct server *s)
         receivers_close(s->receivers, CLOSE_TIMEOUT_MS);
     }
     server_drain_ports(s);
+    server_stop_flush(s);
     server_close_ports(s, was_running ? CLOSE_TIMEOUT_MS : 0);
     if (s->pool) {
         pool_destroy(s->pool); /* what is queued still runs: loops and rooms are there */
@@ -404,14 +395,17 @@ server_stop(struct server *s)
     }
     receivers_destroy(s->receivers);
     distributor_destroy(s->distributor);
+    server_close_flush(s);
     if (s->ingester) {
         ingester_close(s->ingester);
     }
     frontend_destroy(s->frontend);
+    block_store_close(s->store);
     if (s->overrides) {
         overrides_destroy(s->overrides);
     }
     sem_destroy(&s->wake);
+    mutex_fini(&s->flush_mu);
     if (was_running) {
         LOG_I("Tempo stopped");
     }

@@ -2,10 +2,11 @@
 #pragma once
 
 #include "vivace/base/budget.h"
+#include "vivace/base/mutex.h"
 #include "vivace/config/overrides.h"
 #include "vivace/distributor/distributor.h"
 #include "vivace/frontend/frontend.h"
-#include "vivace/ingester/ingester.h"
+#include "vivace/ingester/flush.h"
 #include "vivace/net/tls.h"
 #include "vivace/receiver/receiver.h"
 #include "vivace/runtime/pool.h"
@@ -23,22 +24,34 @@ struct server_port {
     struct tls_context *tls;
 };
 
+/* Who waits for live data to be in blocks. */
+struct flush_waiter {
+    struct flush_waiter *next;
+    void (*done)(void *arg, err rc, const struct fault *f);
+    void *arg;
+};
+
 struct server {
     const struct config *config;
     const struct config_args *args;
     _Atomic int state; /* enum server_state */
-    struct budget memory, net_memory, decode_memory, query_memory, ingest_memory;
+    struct budget memory, net_memory, decode_memory, query_memory, ingest_memory, block_memory;
     struct loop *loops[SERVER_LOOPS_MAX];
     size_t loop_count;
     struct pool *pool;
     struct overrides *overrides;
     _Atomic(struct ingester *) ingester; /* NULL until the WAL is replayed */
+    _Atomic(struct block_store *) store; /* with the ingester */
+    struct flusher *flusher;             /* the flush thread's while it runs */
+    struct mutex flush_mu;
+    struct maintenance *flush_thread;   /* set and cleared under flush_mu */
+    struct flush_waiter *flush_waiters; /* guarded by flush_mu; newest first */
     struct distributor *distributor;
     struct receivers *receivers;
     struct frontend *frontend;
-    struct trace_source trace_source;
-    struct search_source search_source;
-    struct tag_source tag_source;
+    struct trace_source trace_sources[2]; /* live data, then blocks: what moves meanwhile is seen */
+    struct search_source search_sources[2];
+    struct tag_source tag_sources[2];
     struct metrics_source metrics_source;
     struct server_port ports[SERVER_PORTS_MAX];
     size_t port_count;
@@ -61,6 +74,18 @@ CHECKED err server_open_ports(struct server *s, struct fault *f);
 void server_drain_ports(struct server *s);
 void server_close_ports(struct server *s, uint64_t timeout_ms);
 void server_reload_tls(struct server *s);
+
+/* blocks.c: the blocks, and the thread that writes them. */
+/* `ing` is not served yet. */
+CHECKED err server_open_blocks(struct server *s, struct ingester *ing, struct fault *f);
+void server_start_flush(struct server *s);
+/* frontend_hooks.flush */
+err server_flush(void *ctx, slice tenant, void (*done)(void *arg, err rc, const struct fault *f), void *arg,
+                 struct fault *f);
+/* Interrupts a flush that runs and answers who waits. Loops and the ingester are there. */
+void server_stop_flush(struct server *s);
+/* With flush_all_on_shutdown write what is live, and close the flusher. Nothing is pushed any more. */
+void server_close_flush(struct server *s);
 
 /* budgets.c */
 void server_init_budgets(struct server *s);

@@ -19,8 +19,11 @@ struct frontend_hooks {
     void *ctx;
     /* True when ready; else a reason for /ready's body ("Application is stopping"). Must not block. */
     bool (*ready)(void *ctx, struct buf *ret_reason);
-    err (*flush)(void *ctx, slice tenant, struct fault *f); /* ERR_NOT_FOUND: no such tenant; "" = all */
-    void (*shutdown)(void *ctx);                            /* flush and stop taking spans; returns at once */
+    /* Live data into blocks. OK: `done` is called when it is there or failed, from any thread, perhaps before
+     * this returns. ERR_NOT_FOUND: no such tenant ("" = all); ERR_UNAVAILABLE: `done` is not called. */
+    err (*flush)(void *ctx, slice tenant, void (*done)(void *arg, err rc, const struct fault *f), void *arg,
+                 struct fault *f);
+    void (*shutdown)(void *ctx); /* flush and stop taking spans; returns at once */
 };
 
 struct frontend_options { /* what it points to outlives the frontend */

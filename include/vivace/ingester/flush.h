@@ -10,9 +10,9 @@
  *   crash after that                   the start serves the blocks and retires the segment
  *
  * A failure leaves the segment live. What it left on disk is removed before the next try.
- * Threads: one owner at a time, never a loop (disk I/O, CPU). Memory: builder_bytes and what writing a block
- * takes (about 15 MiB), one window of the segment and one decoded record; out of `budget`.
- * Source: docs/block-format.md 4.
+ * Threads: but for flusher_cancel one owner at a time, never a loop (disk I/O, CPU). Memory: builder_bytes
+ * and what writing a block takes (about 15 MiB), one window of the segment and one decoded record; out of
+ * `budget`. Source: docs/block-format.md 4.
  */
 #pragma once
 
@@ -41,5 +41,8 @@ void flusher_close(struct flusher *fl);
 /* Write what is sealed now. The first failure is returned (counted; the segment stays live), later segments
  * are tried all the same. Logged when a series of failures begins and ends. */
 CHECKED err flusher_run(struct flusher *fl, struct fault *f);
-/* The same, but nothing while the pause after a failure lasts (1 s, doubled up to 60 s). */
+/* From any thread: a run that goes on ends soon with ERR_CANCELLED (its segment stays live), and so do later
+ * ones until it is set to false. */
+void flusher_cancel(struct flusher *fl, bool cancelled);
+/* The same as flusher_run, but nothing while the pause after a failure lasts (1 s, doubled up to 60 s). */
 void flusher_maintain(struct flusher *fl);
