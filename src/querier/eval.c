@@ -328,7 +328,8 @@ prepare(struct eval *e, const struct span_batch *b, struct fault *f)
     e->batch = b;
     trace_facts_of(b, &p->facts);
     p->values = (struct value_source){.batch = b, .facts = &p->facts, .arena = &e->arena};
-    if (rc == OK && e->plan->needs_structure) {
+    p->values.alone = e->alone;
+    if (rc == OK && e->plan->needs_structure && !e->alone) {
         rc = shape_make(b, &e->arena, f, &p->own_shape);
         p->shape = &p->own_shape;
         p->values.shape = p->shape;

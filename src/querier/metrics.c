@@ -1,6 +1,7 @@
 #include "vivace/querier/metrics.h"
 
-#include "metrics_priv.h"
+#include "metrics_blocks.h"
+#include "prefilter.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
@@ -17,6 +18,7 @@ struct metrics {
     void **cursors; /* by tenant and source; NULL = read */
     struct search_hunt *hunts;
     size_t cursor_count, at;
+    struct metrics_blocks blocks;
     struct metrics_answer answer;
     struct metrics_group *groups;
     struct metrics_result result;
@@ -112,9 +114,58 @@ metrics_source_live(_Atomic(struct ingester *) *at)
 /* --- a query -------------------------------------------------------------------------------------------- */
 
 static bool
-needs_whole_traces(const struct tql_plan *plan)
+program_reads(const struct tql_program *p, uint32_t slot)
 {
-    return plan->whole_trace || plan->needs_structure || plan->metric.fn == TQL_METRIC_COMPARE;
+    for (uint32_t i = 0; i < p->cond_count; i++) {
+        if (p->conds[i].slot == slot) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < p->insn_count; i++) {
+        if (p->insns[i].code == TQL_CODE_SLOT && p->insns[i].arg == slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The filter asks of nestedSetParent no more than whether the span is a root. */
+static bool
+asks_for_roots(const struct tql_filter *filter, uint32_t slot)
+{
+    if (filter->push == TQL_PUSH_NONE) {
+        return !program_reads(&filter->program, slot);
+    }
+    for (size_t i = 0; i < filter->cond_count; i++) {
+        if (filter->conds[i].slot == slot && !cond_means_root(&filter->conds[i])) {
+            return false;
+        }
+    }
+    return !filter->has_residue || !program_reads(&filter->residue, slot);
+}
+
+bool
+metrics_is_alone(const struct tql_plan *plan)
+{
+    const struct tql_slots *slots = &plan->compiler.slots;
+    if (plan->whole_trace || plan->metric.fn == TQL_METRIC_COMPARE) {
+        return false;
+    }
+    for (uint32_t i = 0; plan->needs_structure && i < slots->count; i++) {
+        const enum tql_intrinsic intrinsic = (enum tql_intrinsic)slots->slots[i].attr.intrinsic;
+        if (intrinsic < TQL_INTRINSIC_SPAN_CHILD_COUNT || intrinsic > TQL_INTRINSIC_NESTED_SET_PARENT) {
+            continue;
+        }
+        if (intrinsic != TQL_INTRINSIC_NESTED_SET_PARENT || slots->slots[i].uses != TQL_USE_FILTER) {
+            return false;
+        }
+        for (size_t k = 0; k < plan->filter_count; k++) {
+            if (!asks_for_roots(&plan->filters[k], i)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 /* A trace some of whose spans are kept. */
@@ -139,7 +190,8 @@ metrics_create(const struct metrics_query *q)
     m->result.final_ns = UINT64_MAX;
     metrics_sink_init(&m->sink, &m->q);
     arena_init(&m->answer.memory, METRICS_BYTES_MAX);
-    if (!m->done && needs_whole_traces(q->plan)) {
+    m->sink.eval.alone = true;
+    if (!m->done && !metrics_is_alone(q->plan)) {
         m->search_query = (struct search_query){.plan = q->plan,
                                                 .tenants = q->tenants,
                                                 .tenant_count = q->tenant_count,
@@ -169,6 +221,7 @@ metrics_destroy(struct metrics *m)
             m->q.metrics_sources[i % m->q.metrics_source_count].close(m->cursors[i]);
         }
     }
+    metrics_blocks_fini(&m->blocks);
     search_destroy(m->search);
     metrics_sink_fini(&m->sink);
     arena_fini(&m->answer.memory);
@@ -180,9 +233,8 @@ metrics_destroy(struct metrics *m)
 }
 
 static err
-open_all(struct metrics *m, struct fault *f)
+open_sources(struct metrics *m, struct fault *f)
 {
-    m->opened = true;
     for (size_t i = 0; i < m->q.tenant_count; i++) {
         m->hunts[i] = (struct search_hunt){.tenant = m->q.tenants[i],
                                            .plan = m->q.plan,
@@ -201,12 +253,35 @@ open_all(struct metrics *m, struct fault *f)
     return OK;
 }
 
+/* Live data and blocks at one moment: a segment that becomes a block meanwhile is seen once. */
+static err
+open_all(struct metrics *m, struct fault *f)
+{
+    struct block_store *store = m->q.blocks ? atomic_load(m->q.blocks) : NULL;
+    err rc = OK;
+    m->opened = true;
+    if (m->q.blocks && store == NULL) {
+        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
+    }
+    if (store) {
+        block_store_look_begin(store);
+    }
+    rc = open_sources(m, f);
+    if (rc == OK && store) {
+        rc = metrics_blocks_open(&m->blocks, &m->q, store, &m->sink, &m->result.stats, f);
+    }
+    if (store) {
+        block_store_look_end(store);
+    }
+    return rc;
+}
+
 /* A record of the source at hand; ERR_NOT_FOUND when all are read. */
 static err
 work(struct metrics *m, struct fault *f)
 {
     if (m->at == m->cursor_count) {
-        return ERR_NOT_FOUND;
+        return metrics_blocks_step(&m->blocks, &m->result.stats, f);
     }
     const struct metrics_source *source = &m->q.metrics_sources[m->at % m->q.metrics_source_count];
     err rc = source->advance(m->cursors[m->at], &m->sink, &m->result.stats, f);
@@ -256,17 +331,27 @@ metrics_stats(const struct metrics *m)
     return &m->result.stats;
 }
 
+uint64_t
+metrics_final_ns(const struct metrics *m)
+{
+    if (m->done) {
+        return 0;
+    }
+    return m->search || !m->opened || m->at < m->cursor_count ? UINT64_MAX : metrics_blocks_bound(&m->blocks);
+}
+
 const struct metrics_result *
 metrics_result(struct metrics *m)
 {
     struct metrics_result *r = &m->result;
     struct metrics_answer *a = &m->answer;
+    metrics_blocks_gather(&m->blocks);
     arena_reset(&a->memory);
     a->count = 0;
     a->full = false;
     metrics_answer_make(&m->sink, a);
     metrics_second_stages(&m->q, a);
-    r->partial = a->full || m->sink.series.full || m->sink.compare.full;
+    r->partial = a->full || m->sink.timelines.full || m->sink.compare.full;
     if (m->q.max_series && a->count > m->q.max_series) {
         a->count = m->q.max_series;
         r->partial = true;
@@ -274,14 +359,15 @@ metrics_result(struct metrics *m)
     r->series = a->v;
     r->count = a->count;
     r->measured_key = a->measured_key;
-    r->final_ns = m->done ? 0 : UINT64_MAX;
+    r->final_ns = metrics_final_ns(m);
     return r;
 }
 
 const struct metrics_group *
 metrics_groups(struct metrics *m, size_t *ret_count)
 {
-    const struct timelines *s = &m->sink.series;
+    metrics_blocks_gather(&m->blocks);
+    const struct timelines *s = &m->sink.timelines;
     m->groups = mem_realloc(m->groups, s->count + 1, sizeof *m->groups);
     for (size_t i = 0; i < s->count; i++) {
         struct metrics_group *g = &m->groups[i];

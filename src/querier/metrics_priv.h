@@ -9,7 +9,7 @@
 struct metrics_sink {
     const struct metrics_query *q;
     struct eval eval; /* of batches of single spans */
-    struct timelines series;
+    struct timelines timelines;
     struct compare_set compare;
     struct tql_static labels[METRICS_LABELS_MAX];
     size_t reserved;
@@ -23,7 +23,7 @@ void metrics_sink_merge(struct metrics_sink *into, const struct metrics_sink *fr
 /* The spans e's last run has kept. */
 CHECKED err metrics_sink_rows(struct metrics_sink *s, struct eval *e, struct fault *f);
 /* One span, its label values in s->labels; `measured` is NULL for functions that only count. */
-void metrics_sink_add(struct metrics_sink *s, uint32_t step, const struct span *span,
+void metrics_sink_add(struct metrics_sink *s, uint32_t step, uint64_t start_ns, const trace_id *trace,
                       const struct tql_static *measured);
 
 static inline bool

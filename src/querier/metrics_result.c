@@ -188,7 +188,7 @@ make_plain(struct maker *m, const struct timeline *from, const struct metrics_la
         SL("__name__"),
         tql_static_string(slice_cstr(tql_metric_name((enum tql_metric_fn)m->q->plan->metric.fn)))};
     struct metrics_series *s = add_series(m, n ? labels : &name, n ? n : 1, n);
-    const uint32_t width = m->sink->series.width;
+    const uint32_t width = m->sink->timelines.width;
     if (s == NULL) {
         return;
     }
@@ -345,7 +345,7 @@ labels_of(struct maker *m, const struct timeline *from, struct metrics_label *ou
 static void
 make_groups(struct maker *m)
 {
-    const struct timelines *set = &m->sink->series;
+    const struct timelines *set = &m->sink->timelines;
     const struct tql_metric_plan *plan = &m->q->plan->metric;
     const bool counts = plan->fn == TQL_METRIC_RATE || plan->fn == TQL_METRIC_COUNT;
     struct metrics_label labels[METRICS_LABELS_MAX + 1];

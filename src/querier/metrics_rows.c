@@ -6,7 +6,7 @@ metrics_sink_init(struct metrics_sink *s, const struct metrics_query *q)
 {
     *s = (struct metrics_sink){.q = q};
     eval_init(&s->eval, q->plan, SEARCH_TRACE_BYTES_MAX, &q->guard);
-    timelines_init(&s->series, q);
+    timelines_init(&s->timelines, q);
     compare_set_init(&s->compare, q);
 }
 
@@ -14,7 +14,7 @@ void
 metrics_sink_fini(struct metrics_sink *s)
 {
     eval_fini(&s->eval);
-    timelines_fini(&s->series);
+    timelines_fini(&s->timelines);
     compare_set_fini(&s->compare);
     if (s->q && s->q->budget) {
         budget_release(s->q->budget, s->reserved);
@@ -25,7 +25,7 @@ metrics_sink_fini(struct metrics_sink *s)
 err
 metrics_sink_account(struct metrics_sink *s, struct fault *f)
 {
-    size_t held = s->eval.arena.bytes + timelines_bytes(&s->series) + compare_set_bytes(&s->compare);
+    size_t held = s->eval.arena.bytes + timelines_bytes(&s->timelines) + compare_set_bytes(&s->compare);
     if (s->q->budget == NULL || held <= s->reserved) {
         return OK;
     }
@@ -39,28 +39,44 @@ metrics_sink_account(struct metrics_sink *s, struct fault *f)
 void
 metrics_sink_merge(struct metrics_sink *into, const struct metrics_sink *from)
 {
-    timelines_merge(&into->series, &from->series);
+    timelines_merge(&into->timelines, &from->timelines);
     compare_set_merge(&into->compare, &from->compare);
 }
 
 /* --- series --------------------------------------------------------------------------------------------- */
 
 void
-metrics_sink_add(struct metrics_sink *s, uint32_t step, const struct span *span,
+metrics_sink_add(struct metrics_sink *s, uint32_t step, uint64_t start_ns, const trace_id *trace,
                  const struct tql_static *measured)
 {
     double number = 0;
     if (measured && !tql_static_number(measured, &number) && !s->q->with_counts) {
         return;
     }
-    struct timeline *at = timeline_of(&s->series, s->labels);
-    if (at && timeline_observe(&s->series, at, step, measured)) {
-        timeline_exemplar(&s->series, at, span->start_ns, &span->trace, measured);
+    struct timeline *at = timeline_of(&s->timelines, s->labels);
+    if (at && timeline_observe(&s->timelines, at, step, measured)) {
+        timeline_exemplar(&s->timelines, at, start_ns, trace, measured);
     }
 }
 
+/* Of a batch of single spans each has its trace. */
 static void
-add_row(struct metrics_sink *s, struct eval *e, uint32_t row, uint32_t step)
+row_identity(const struct eval *e, uint32_t row, uint64_t *ret_start, const trace_id **ret_trace)
+{
+    if (e->batch) {
+        *ret_start = e->batch->spans[row].start_ns;
+        *ret_trace = &e->batch->spans[row].trace;
+        return;
+    }
+    struct row_facts facts;
+    eval_row_facts(e, row, &facts);
+    *ret_start = facts.start_ns;
+    *ret_trace = &eval_facts(e)->id;
+}
+
+static void
+add_row(struct metrics_sink *s, struct eval *e, uint32_t row, uint32_t step, uint64_t start_ns,
+        const trace_id *trace)
 {
     const struct tql_metric_plan *m = &s->q->plan->metric;
     struct tql_static measured;
@@ -73,7 +89,7 @@ add_row(struct metrics_sink *s, struct eval *e, uint32_t row, uint32_t step)
     if (metrics_measures(s->q)) {
         measured = eval_value(e, row, m->slot);
     }
-    metrics_sink_add(s, step, &e->batch->spans[row], metrics_measures(s->q) ? &measured : NULL);
+    metrics_sink_add(s, step, start_ns, trace, metrics_measures(s->q) ? &measured : NULL);
 }
 
 /* --- compare -------------------------------------------------------------------------------------------- */
@@ -195,7 +211,10 @@ metrics_sink_rows(struct metrics_sink *s, struct eval *e, struct fault *f)
     for (size_t i = 0; i < e->set_count; i++) {
         for (uint32_t k = 0; k < e->sets[i].count; k++) {
             uint32_t row = e->sets[i].rows[k];
-            uint32_t step = metrics_interval(s->q, e->batch->spans[row].start_ns);
+            uint64_t start = 0;
+            const trace_id *trace = NULL;
+            row_identity(e, row, &start, &trace);
+            uint32_t step = metrics_interval(s->q, start);
             err rc = OK;
             if (step == METRICS_NO_STEP) {
                 continue;
@@ -203,7 +222,7 @@ metrics_sink_rows(struct metrics_sink *s, struct eval *e, struct fault *f)
             if (s->q->plan->metric.fn == TQL_METRIC_COMPARE) {
                 rc = compare_row(s, e, row, step, f);
             } else {
-                add_row(s, e, row, step);
+                add_row(s, e, row, step, start, trace);
             }
             if (rc != OK) {
                 return rc;

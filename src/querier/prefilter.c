@@ -4,9 +4,8 @@
 
 enum how { HOW_VALUE, HOW_RESOURCE, HOW_PART, HOW_ROOT, HOW_UNKNOWN };
 
-/* `nestedSetParent < 0` and the like: true only for a root's -1. */
-static bool
-means_root(const struct tql_cond *c)
+bool
+cond_means_root(const struct tql_cond *c)
 {
     struct tql_static zero = tql_static_int(0);
     double value = 0;
@@ -25,7 +24,7 @@ how_of(const struct tql_plan *plan, const struct tql_cond *c)
     }
     switch ((enum tql_intrinsic)slot->attr.intrinsic) {
     case TQL_INTRINSIC_NESTED_SET_PARENT:
-        return means_root(c) ? HOW_ROOT : HOW_UNKNOWN;
+        return cond_means_root(c) ? HOW_ROOT : HOW_UNKNOWN;
     case TQL_INTRINSIC_SPAN_CHILD_COUNT:
     case TQL_INTRINSIC_NESTED_SET_LEFT:
     case TQL_INTRINSIC_NESTED_SET_RIGHT:

@@ -37,6 +37,8 @@ struct prefilter {
     struct tql_static *line, *stack;
 };
 
+/* `nestedSetParent < 0` and the like: true only for a root's -1. */
+bool cond_means_root(const struct tql_cond *c);
 void prefilter_init(struct prefilter *p, const struct tql_plan *plan);
 void prefilter_fini(struct prefilter *p);
 /* The batch the next spans are of. */

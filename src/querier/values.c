@@ -186,6 +186,9 @@ static struct tql_static
 structure_value(const struct value_source *v, uint8_t intrinsic, size_t row)
 {
     const struct shape *s = v->shape;
+    if (v->alone && intrinsic == TQL_INTRINSIC_NESTED_SET_PARENT) {
+        return tql_static_int(shape_span_is_root(v->batch, &v->batch->spans[row]) ? -1 : 0);
+    }
     if (s == NULL) {
         return TQL_STATIC_NIL;
     }

@@ -14,6 +14,7 @@ struct value_source {
     const struct trace_facts *facts; /* NULL: trace-level values are nil */
     const struct shape *shape;       /* NULL: values of structure are nil */
     struct arena *arena;
+    bool alone;                      /* nestedSetParent is -1 for a span without a parent, 0 for others */
     bool failed; /* the arena was full: sticky */
 };
 

@@ -17,6 +17,7 @@ enum lock_rank { /* lower is taken first; see docs/locking.md */
                  LOCK_QUERIES = 65,
                  LOCK_FLUSH = 67,
                  LOCK_FORK = 68,
+                 LOCK_PARALLEL = 69,
                  LOCK_POOL = 70,
                  LOCK_MAILBOX = 80,
                  LOCK_METRICS = 90,

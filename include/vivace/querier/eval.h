@@ -43,7 +43,9 @@ struct eval {
     struct arena arena;
     const struct span_batch *batch; /* NULL in a run over rows of a block */
     size_t rows;                    /* of the trace */
-    const struct spanset *sets;     /* of the last run; none is empty */
+    bool alone; /* set after eval_init: spans of several traces; of structure they show whether they are roots
+                 */
+    const struct spanset *sets; /* of the last run; none is empty */
     size_t set_count;
     struct eval_private *priv;
 };

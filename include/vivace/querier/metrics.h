@@ -29,6 +29,7 @@
 
 /* What sources put in. */
 struct metrics_sink;
+struct pool;
 /* The spans of a batch, each judged by itself. */
 CHECKED err metrics_collect(struct metrics_sink *s, const struct span_batch *b, struct fault *f);
 
@@ -41,6 +42,8 @@ struct metrics_source {
     void (*close)(void *cursor);
     void *ctx;
 };
+/* Does the plan judge each span by itself? `nestedSetParent < 0` asks for roots, which a span shows alone. */
+bool metrics_is_alone(const struct tql_plan *plan);
 struct metrics_source metrics_source_live(_Atomic(struct ingester *) *at);
 
 struct metrics_query {
@@ -50,11 +53,13 @@ struct metrics_query {
     const struct search_source *sources; /* for plans that need whole traces */
     const struct metrics_source *metrics_sources;
     size_t source_count, metrics_source_count;
-    uint64_t start_ns, step_ns; /* step_ns > 0; the left edge of interval 0 is open */
-    uint32_t steps;             /* 0: no interval, no series */
-    uint32_t exemplars;         /* most of one series; 0 = none */
-    uint32_t max_series;        /* 0 = none */
-    bool with_counts;           /* HISTOGRAM: metrics_series.counts as well */
+    _Atomic(struct block_store *) *blocks; /* may be NULL; for plans that judge each span by itself */
+    struct pool *pool;                     /* shares the work on blocks; may be NULL */
+    uint64_t start_ns, step_ns;            /* step_ns > 0; the left edge of interval 0 is open */
+    uint32_t steps;                        /* 0: no interval, no series */
+    uint32_t exemplars;                    /* most of one series; 0 = none */
+    uint32_t max_series;                   /* 0 = none */
+    bool with_counts;                      /* HISTOGRAM: metrics_series.counts as well */
     struct query_guard guard;
     struct budget *budget; /* may be NULL */
 };
@@ -102,6 +107,8 @@ void metrics_destroy(struct metrics *m);                       /* accepts NULL *
 CHECKED err metrics_step(struct metrics *m, int64_t slice_ns, struct fault *f);
 /* What is there by now; valid until the next call with `m`. */
 const struct metrics_result *metrics_result(struct metrics *m);
+/* The result's final_ns, without making one. */
+uint64_t metrics_final_ns(const struct metrics *m);
 /* A HISTOGRAM query `with_counts` and one interval: its groups as they are, unsorted. */
 const struct metrics_group *metrics_groups(struct metrics *m, size_t *ret_count);
 /* What was looked at so far. */
