@@ -7,11 +7,18 @@ import { base, checkShape, dataset, metrics, metricsCases as cases, metricsShape
 import { Server } from './lib/server.mjs';
 
 const servers = {};
+const flush = async (server) => assert.equal((await fetch(`${server.url}/flush`, { method: 'POST' })).status, 204);
 before(async () => {
   servers.whole = await Server.start();
   servers.split = await Server.start();
   await pushDataset(servers.whole);
   await pushDataset(servers.split, { split: true });
+  servers.blocks = await Server.start();
+  await pushDataset(servers.blocks);
+  await flush(servers.blocks);
+  // the first spans in a block, the others live: traces lie in both
+  servers.both = await Server.start();
+  await pushDataset(servers.both, { split: true, between: async (i) => i === 5 && flush(servers.both) });
 });
 after(() => Promise.all(Object.values(servers).map((s) => s.stop())));
 
@@ -79,7 +86,7 @@ async function checkClassify(server, c) {
 }
 
 const checks = { metrics_range: checkRange, metrics_instant: checkInstant, classify_metrics: checkClassify };
-for (const how of ['whole', 'split']) {
+for (const how of ['whole', 'split', 'blocks', 'both']) {
   for (const c of cases) {
     test(`${how}: ${c.id} ${JSON.stringify({ q: c.q, ...c.params }).slice(0, 160)}`, () => checks[c.kind](servers[how], c));
   }

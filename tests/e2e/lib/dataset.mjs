@@ -20,21 +20,22 @@ const shifted = (value) =>
 
 export const dataset = () => shifted(data('dataset.json'));
 
-/** Push it as OTLP/JSON; `split` sends every span in a request of its own. */
-export async function pushDataset(server, { split = false, headers = {} } = {}) {
+/** Push it as OTLP/JSON; `split` sends every span in a request of its own, `between` runs after each. */
+export async function pushDataset(server, { split = false, headers = {}, between } = {}) {
   const whole = dataset();
   const requests = split
     ? whole.resourceSpans.flatMap((rs) =>
         rs.scopeSpans.flatMap((ss) => ss.spans.map((s) => ({ resourceSpans: [{ ...rs, scopeSpans: [{ ...ss, spans: [s] }] }] }))),
       )
     : [whole];
-  for (const request of requests) {
+  for (const [i, request] of requests.entries()) {
     const r = await fetch(`${server.otlpUrl}/v1/traces`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(request),
     });
     if (r.status !== 200) throw new Error(`push: ${r.status} ${await r.text()}`);
+    await between?.(i);
   }
 }
 
