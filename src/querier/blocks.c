@@ -14,7 +14,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define ROUND_MAX 8 /* row groups at once: each holds its vectors meanwhile */
+#define ROUND_MAX     8 /* row groups at once: each holds its vectors meanwhile */
+#define ORDERED_TRIES 8 /* traces judged in order, for each of the limit */
 
 static struct block_store *
 store_of(void *ctx)
@@ -64,9 +65,11 @@ struct group_job {
     struct listed_group group;
     struct group_judge *judge; /* of the block `of_block` */
     size_t of_block;
-    uint32_t *some; /* traces that may match, by number; then those that do, newest first */
-    trace_id *ids;  /* of them */
-    uint8_t *spread;
+    uint32_t *some;  /* traces that may match, by number */
+    trace_id *ids;   /* of them */
+    uint8_t *spread; /* they lie elsewhere too */
+    uint32_t *found; /* traces that do match, newest first */
+    uint8_t *odd;    /* by number: it must be put together */
     size_t count, cap, matched;
     uint64_t bytes; /* read by it already counted */
     uint64_t judged;
@@ -122,6 +125,8 @@ search_close(void *cursor)
         mem_free(c->jobs[i].some);
         mem_free(c->jobs[i].ids);
         mem_free(c->jobs[i].spread);
+        mem_free(c->jobs[i].found);
+        mem_free(c->jobs[i].odd);
     }
     if (c->list.snapshot) {
         trace_sets_fini(&c->sets);
@@ -141,6 +146,8 @@ job_reserve(struct group_job *job, size_t n)
         job->some = mem_realloc(job->some, n, sizeof *job->some);
         job->ids = mem_realloc(job->ids, n, sizeof *job->ids);
         job->spread = mem_realloc(job->spread, n, sizeof *job->spread);
+        job->found = mem_realloc(job->found, n, sizeof *job->found);
+        job->odd = mem_realloc(job->odd, n, sizeof *job->odd);
     }
     memset(job->spread, 0, n);
 }
@@ -253,19 +260,7 @@ out:
     return rc;
 }
 
-/* Offer what lies elsewhere too; the others stay, newest first. */
-static int
-newest_first(const void *a, const void *b, void *ctx)
-{
-    const struct judged_trace *traces = ctx;
-    const struct judged_trace *x = &traces[*(const uint32_t *)a];
-    const struct judged_trace *y = &traces[*(const uint32_t *)b];
-    if (x->start_ns != y->start_ns) {
-        return x->start_ns > y->start_ns ? -1 : 1;
-    }
-    return memcmp(x->id.b, y->id.b, TRACE_ID_BYTES);
-}
-
+/* Offer what lies elsewhere too; the others stay. */
 static err
 sort_out(struct blocks_cursor *c, struct group_job *job, struct candidates *out, struct fault *f)
 {
@@ -287,9 +282,6 @@ sort_out(struct blocks_cursor *c, struct group_job *job, struct candidates *out,
         }
     }
     job->count = kept;
-    if (kept) {
-        qsort_r(job->some, kept, sizeof *job->some, newest_first, j->traces);
-    }
 out:
     return rc;
 }
@@ -297,29 +289,83 @@ out:
 /* --- judging ----------------------------------------------------------------------------------------------
  */
 
-/* `some` ends up with those that match, marked in `spread` when they must be put together. */
+static bool
+is_newer(const struct judged_trace *traces, uint32_t a, uint32_t b)
+{
+    if (traces[a].start_ns != traces[b].start_ns) {
+        return traces[a].start_ns > traces[b].start_ns;
+    }
+    return memcmp(traces[a].id.b, traces[b].id.b, TRACE_ID_BYTES) < 0;
+}
+
+/* A heap whose top is the newest. */
+static void
+sift_down(const struct judged_trace *traces, uint32_t *v, size_t n, size_t at)
+{
+    for (;;) {
+        size_t top = at;
+        for (size_t k = 2 * at + 1; k <= 2 * at + 2 && k < n; k++) {
+            top = is_newer(traces, v[k], v[top]) ? k : top;
+        }
+        if (top == at) {
+            return;
+        }
+        uint32_t t = v[at];
+        v[at] = v[top];
+        v[top] = t;
+        at = top;
+    }
+}
+
+static int
+newest_first(const void *a, const void *b, void *ctx)
+{
+    const uint32_t x = *(const uint32_t *)a;
+    const uint32_t y = *(const uint32_t *)b;
+    return x == y ? 0 : is_newer(ctx, x, y) ? -1 : 1;
+}
+
+/* Judge one; a match (or one that must be put together) goes to `found`. */
+static err
+judge_one(struct group_job *job, uint32_t number)
+{
+    struct group_judge *j = job->judge;
+    err rc = group_judge_trace(j, &j->traces[number], false, &job->fault);
+    job->judged++;
+    if (rc == ERR_AGAIN || (rc == OK && j->eval.set_count)) {
+        job->odd[number] = rc == ERR_AGAIN;
+        job->found[job->matched++] = number;
+        rc = OK;
+    }
+    return rc;
+}
+
+/* Those that match, newest first. The newest are judged one by one, since a common match fills the answer
+ * with them; for a rare one the others come in any order. */
 static void
 judge_group(void *ctx, size_t i)
 {
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
-    const struct search_query *q =
-        job->cursor->hunt.search ? search_query_of(job->cursor->hunt.search) : NULL;
-    struct group_judge *j = job->judge;
-    for (size_t k = 0; k < job->count; k++) {
-        const struct judged_trace *t = &j->traces[job->some[k]];
-        err rc = group_judge_trace(j, t, &job->fault);
-        job->judged++;
-        if (rc != OK && rc != ERR_AGAIN) {
-            job->rc = rc;
-            return;
-        }
-        if (rc == ERR_AGAIN || j->eval.set_count) {
-            job->spread[job->matched] = rc == ERR_AGAIN;
-            job->some[job->matched++] = job->some[k];
-            if (q && q->limit && job->matched == q->limit) {
-                return; /* those behind begin earlier */
-            }
-        }
+    const struct search *search = job->cursor->hunt.search;
+    const struct judged_trace *traces = job->judge->traces;
+    const size_t limit = search ? search_query_of(search)->limit : 0;
+    size_t left = job->count;
+    size_t in_order = limit && left > ORDERED_TRIES * limit ? ORDERED_TRIES * limit : left;
+    for (size_t k = left / 2; limit && k-- > 0;) {
+        sift_down(traces, job->some, left, k);
+    }
+    for (; job->rc == OK && limit && in_order > 0 && job->matched < limit; in_order--) {
+        const uint32_t newest = job->some[0];
+        job->some[0] = job->some[--left];
+        sift_down(traces, job->some, left, 0);
+        job->rc = judge_one(job, newest);
+    }
+    const bool full = limit && job->matched >= limit; /* of newer ones than are left */
+    while (job->rc == OK && !full && left > 0) {
+        job->rc = judge_one(job, job->some[--left]);
+    }
+    if (job->rc == OK && job->matched > 1) {
+        qsort_r(job->found, job->matched, sizeof *job->found, newest_first, job->judge->traces);
     }
 }
 
@@ -330,11 +376,11 @@ hand_over(struct blocks_cursor *c, struct group_job *job, struct candidates *out
     struct group_judge *j = job->judge;
     err rc = OK;
     for (size_t k = 0; k < job->matched; k++) {
-        const struct judged_trace *t = &j->traces[job->some[k]];
-        if (job->spread[k]) {
+        const struct judged_trace *t = &j->traces[job->found[k]];
+        if (job->odd[job->found[k]]) {
             TRY(candidates_offer(out, &t->id, t->start_ns, j->prefilter.complete, f));
         } else if (search_wants(c->hunt.search, &t->id, t->start_ns)) {
-            TRY(group_judge_trace(j, t, f)); /* again: its values are at hand */
+            TRY(group_judge_trace(j, t, true, f)); /* again: its values are at hand */
             TRY(search_accept(c->hunt.search, &j->eval, f));
             TRY(group_judge_failed(j, f));
         }

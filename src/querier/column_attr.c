@@ -69,6 +69,13 @@ ints_vector(struct group_scan *s, const struct raw_column *raw, enum owner owner
         return OK;
     }
     int64_t *ints = scan_alloc(s, owners + 1, sizeof *ints);
+    if (ints && raw->max_def == 0 && raw->max_rep == 0 && raw->value_count == owners && !wide) {
+        for (size_t i = 0; i < owners; i++) {
+            ints[i] = raw->values.i32[i];
+        }
+        ret->ints = ints;
+        return OK;
+    }
     uint64_t *present = scan_alloc(s, owners / 64 + 1, sizeof *present);
     if (!ints || !present) {
         return scan_no_memory(f);

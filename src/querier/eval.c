@@ -201,6 +201,11 @@ eval_program(struct eval *e, const struct tql_program *p, const struct slot_use 
 {
     const struct tql_slot *slots = e->plan->compiler.slots.slots;
     err rc = eval_tick(e, f);
+    if (rc == OK && p->insn_count == 1 && p->insns[0].code == TQL_CODE_SLOT && !use->parts) {
+        fill_cell(e, row, p->insns[0].arg); /* by(name), avg(duration) */
+        *ret = row_cells(e, row)[p->insns[0].arg];
+        return e->priv->values.failed ? eval_no_memory(e, f) : OK;
+    }
     for (uint32_t i = 0; i < use->count; i++) {
         if (!slot_is_part(&slots[use->slots[i]])) {
             fill_cell(e, row, use->slots[i]);

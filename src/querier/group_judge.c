@@ -1,6 +1,7 @@
 #include "group_judge.h"
 
 #include "columns_priv.h"
+#include "group_tree.h"
 
 #include "vivace/base/mem.h"
 #include "vivace/querier/search.h"
@@ -12,6 +13,7 @@
 struct group_judge_private {
     struct eval_rows rows; /* of the trace being judged; first, for the callbacks */
     struct group_judge *judge;
+    bool ordered;                      /* the answer stands on the order of rows */
     uint64_t **kept;                   /* by filter of the plan: a mask, or NULL */
     const struct slot_vector **values; /* by slot, or NULL: not asked for yet */
     const struct group_parts *events, *links;
@@ -19,10 +21,11 @@ struct group_judge_private {
     const uint64_t *starts;
     const span_id *ids;
     const struct slot_vector *trace_start, *trace_duration, *root_name, *root_service;
-    const struct slot_vector *left, *right, *parent, *children;
-    const uint64_t *has_parent;
+    uint8_t *odd;             /* by trace: it must be put together */
+    struct group_trees trees; /* when the plan needs structure */
     /* of the trace */
-    uint32_t *order; /* rows of the row group */
+    uint32_t first;        /* row of the row group */
+    const uint32_t *order; /* rows of the row group, or NULL: as they stand */
     struct shape shape;
     struct arena arena;
     err failed; /* of a callback */
@@ -31,6 +34,25 @@ struct group_judge_private {
 
 /* --- set up -----------------------------------------------------------------------------------------------
  */
+
+/* Does the answer stand on the order of the rows? A sum of floats does, to the last bit. */
+static bool
+order_matters(const struct tql_plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct tql_step *x = &plan->steps[i];
+        if (x->kind != TQL_STEP_SCALAR || !x->has_program) {
+            continue;
+        }
+        const struct tql_insn *first = x->program.insns;
+        const bool duration = x->program.insn_count == 1 && first->code == TQL_CODE_SLOT &&
+                              plan->compiler.slots.slots[first->arg].attr.intrinsic == TQL_INTRINSIC_DURATION;
+        if (!duration) {
+            return true;
+        }
+    }
+    return false;
+}
 
 struct group_judge *
 group_judge_create(struct block_reader *r, const struct tql_plan *plan, const struct query_guard *guard,
@@ -41,6 +63,7 @@ group_judge_create(struct block_reader *r, const struct tql_plan *plan, const st
     j->scan = group_scan_create(r, plan, guard, budget);
     j->priv = p;
     p->judge = j;
+    p->ordered = order_matters(plan);
     prefilter_init(&j->prefilter, plan);
     eval_init(&j->eval, plan, SEARCH_TRACE_BYTES_MAX, guard);
     arena_init(&p->arena, SEARCH_TRACE_BYTES_MAX);
@@ -208,108 +231,19 @@ add_bits(struct group_judge *j, const uint64_t *mask, uint32_t bit, bool exact, 
     }
 }
 
-struct row_key {
-    uint64_t start_ns, id; /* the id as a number in the order of its bytes */
-    uint32_t row;
-};
-
-static bool
-key_before(const struct row_key *a, const struct row_key *b)
-{
-    return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->id < b->id;
-}
-
-static int
-by_start(const void *a, const void *b)
-{
-    return key_before(a, b) ? -1 : key_before(b, a) ? 1 : 0;
-}
-
-static int
-by_id(const void *a, const void *b)
-{
-    const struct row_key *x = a;
-    const struct row_key *y = b;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-/* Sort, and tell whether an id occurs twice. */
-static bool
-sort_keys(struct row_key *keys, size_t n)
-{
-    bool twice = false;
-    if (n > FEW_ROWS) {
-        qsort(keys, n, sizeof *keys, by_id);
-        for (size_t i = 1; i < n; i++) {
-            twice = twice || keys[i].id == keys[i - 1].id;
-        }
-        qsort(keys, n, sizeof *keys, by_start);
-        return twice;
-    }
-    for (size_t i = 1; i < n; i++) {
-        const struct row_key key = keys[i];
-        size_t at = i;
-        for (size_t k = 0; k < i; k++) {
-            twice = twice || keys[k].id == key.id;
-        }
-        while (at > 0 && key_before(&key, &keys[at - 1])) {
-            keys[at] = keys[at - 1];
-            at--;
-        }
-        keys[at] = key;
-    }
-    return twice;
-}
-
+/* Which traces must be put together, and (with structure) the trees of the others. */
 static err
-load_order(struct group_judge *j, struct fault *f)
-{
-    err rc = OK;
-    if (j->priv->starts == NULL) {
-        TRY(group_span_ids(j->scan, f, &j->priv->ids));
-        TRY(group_starts(j->scan, f, &j->priv->starts));
-    }
-out:
-    return rc;
-}
-
-/* The keys of a trace's rows, in order of rows; NULL: no memory. */
-static struct row_key *
-keys_of(struct group_judge *j, const struct judged_trace *t)
+load_odd(struct group_judge *j, struct fault *f)
 {
     struct group_judge_private *p = j->priv;
-    const size_t n = t->to - t->from;
-    struct row_key *keys = arena_alloc(&p->arena, n * sizeof *keys);
-    for (size_t i = 0; keys && i < n; i++) {
-        uint64_t id = 0;
-        memcpy(&id, p->ids[t->from + i].b, sizeof id);
-        keys[i] = (struct row_key){p->starts[t->from + i], __builtin_bswap64(id), t->from + (uint32_t)i};
-    }
-    return keys;
-}
-
-static err
-load_structure(struct group_judge *j, struct fault *f)
-{
-    struct group_judge_private *p = j->priv;
-    struct group_scan *s = j->scan;
-    const struct raw_column *raw = NULL;
-    const uint32_t *of = NULL;
-    uint64_t *mask = NULL;
     err rc = OK;
-    if (p->left) {
+    if (p->odd) {
         return OK;
     }
-    TRY(group_column(s, BLOCK_NESTED_PARENT, f, &p->parent));
-    TRY(group_column(s, BLOCK_CHILD_COUNT, f, &p->children));
-    TRY(raw_fixed(s, BLOCK_PARENT_SPAN_ID, f, &raw));
-    TRY(raw_values_of(s, raw, 0, s->rows, f, &of));
-    TRY(group_mask(s, f, &mask));
-    for (size_t i = 0; i < s->rows; i++) {
-        mask[i / 64] |= (uint64_t)(of[i] != UINT32_MAX) << i % 64;
+    TRY(group_twins(j->scan, j->traces, j->trace_count, f, &p->odd));
+    if (j->scan->plan->needs_structure) {
+        TRY(group_trees(j->scan, j->traces, j->trace_count, p->odd, f, &p->trees));
     }
-    p->has_parent = mask;
-    TRY(group_column(s, BLOCK_NESTED_LEFT, f, &p->left));
 out:
     return rc;
 }
@@ -319,23 +253,13 @@ out:
 static err
 let_odd_ones_pass(struct group_judge *j, struct fault *f)
 {
-    struct group_judge_private *p = j->priv;
     err rc = OK;
-    if (j->traces == NULL) {
+    if (j->trace_count == 0) {
         return OK;
     }
-    TRY(load_structure(j, f));
-    TRY(load_order(j, f));
+    TRY(load_odd(j, f));
     for (size_t i = 0; i < j->trace_count; i++) {
-        struct judged_trace *t = &j->traces[i];
-        bool odd = false;
-        arena_reset(&p->arena);
-        struct row_key *keys = keys_of(j, t);
-        odd = keys == NULL || sort_keys(keys, t->to - t->from);
-        for (uint32_t row = t->from; row < t->to && !odd; row++) {
-            odd = !mask_has(p->has_parent, row) != (vector_at(p->parent, row).i == -1);
-        }
-        t->exact |= odd ? t->loose : 0;
+        j->traces[i].exact |= j->priv->odd[i] ? j->traces[i].loose : 0;
     }
 out:
     return rc;
@@ -390,7 +314,8 @@ group_judge_open(struct group_judge *j, size_t row_group, struct fault *f)
     p->events = p->links = NULL;
     p->starts = NULL;
     p->ids = NULL;
-    p->root_name = p->left = NULL;
+    p->root_name = NULL;
+    p->odd = NULL;
     j->traces = NULL;
     j->trace_count = 0;
     TRY(find_bits(j, f));
@@ -421,6 +346,13 @@ private_of(const struct eval_rows *r)
     return (struct group_judge_private *)(uintptr_t)r; /* the rows are its first member */
 }
 
+/* The row of the row group. */
+static inline uint32_t
+place(const struct group_judge_private *p, size_t row)
+{
+    return p->order ? p->order[row] : p->first + (uint32_t)row;
+}
+
 static bool
 row_is_kept(const struct eval_rows *r, uint32_t filter, size_t row, bool *ret_known)
 {
@@ -436,7 +368,7 @@ row_is_kept(const struct eval_rows *r, uint32_t filter, size_t row, bool *ret_kn
         }
     }
     *ret_known = p->kept[filter] != NULL;
-    return *ret_known && mask_has(p->kept[filter], p->order[row]);
+    return *ret_known && mask_has(p->kept[filter], place(p, row));
 }
 
 static const struct slot_vector *
@@ -454,7 +386,7 @@ row_value(const struct eval_rows *r, uint32_t slot, size_t row, struct tql_stati
 {
     struct group_judge_private *p = private_of(r);
     const struct slot_vector *v = values_of(p, slot);
-    *ret = v ? vector_at(v, p->order[row]) : TQL_STATIC_NIL;
+    *ret = v ? vector_at(v, place(p, row)) : TQL_STATIC_NIL;
 }
 
 static struct run
@@ -469,8 +401,8 @@ row_parts(const struct eval_rows *r, bool links, size_t row)
             return (struct run){0, 0};
         }
     }
-    const uint32_t first = (*parts)->first[p->order[row]];
-    return (struct run){first, (*parts)->first[p->order[row] + 1] - first};
+    const uint32_t first = (*parts)->first[place(p, row)];
+    return (struct run){first, (*parts)->first[place(p, row) + 1] - first};
 }
 
 static void
@@ -496,7 +428,7 @@ static void
 row_facts(const struct eval_rows *r, size_t row, struct row_facts *ret)
 {
     struct group_judge_private *p = private_of(r);
-    const uint32_t at = p->order[row];
+    const uint32_t at = place(p, row);
     const struct slot_vector *services = NULL;
     const struct tql_static name = fixed_value(p, BLOCK_NAME, at);
     const uint64_t duration = (uint64_t)fixed_value(p, BLOCK_DURATION, at).i;
@@ -515,83 +447,101 @@ row_facts(const struct eval_rows *r, size_t row, struct row_facts *ret)
 /* --- one trace --------------------------------------------------------------------------------------------
  */
 
-/* The rows in the order a trace is judged in. ERR_AGAIN: a span came twice, or two share an id. */
+struct row_key {
+    uint64_t start_ns, id; /* the id as a number in the order of its bytes */
+    uint32_t row;
+};
+
+static bool
+key_before(const struct row_key *a, const struct row_key *b)
+{
+    return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->id < b->id;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+    return key_before(a, b) ? -1 : key_before(b, a) ? 1 : 0;
+}
+
+static void
+sort_keys(struct row_key *keys, size_t n)
+{
+    if (n > FEW_ROWS) {
+        qsort(keys, n, sizeof *keys, by_start);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        const struct row_key key = keys[i];
+        size_t at = i;
+        while (at > 0 && key_before(&key, &keys[at - 1])) {
+            keys[at] = keys[at - 1];
+            at--;
+        }
+        keys[at] = key;
+    }
+}
+
+/* The rows in the order of trace_sort. */
 static err
 order_rows(struct group_judge *j, const struct judged_trace *t, struct fault *f)
 {
     struct group_judge_private *p = j->priv;
     const size_t n = t->to - t->from;
     err rc = OK;
-    TRY(load_order(j, f));
-    struct row_key *keys = keys_of(j, t);
-    p->order = arena_alloc(&p->arena, n * sizeof *p->order);
-    if (!keys || !p->order) {
-        return ERR_AGAIN;
+    if (p->starts == NULL) {
+        TRY(group_span_ids(j->scan, f, &p->ids));
+        TRY(group_starts(j->scan, f, &p->starts));
     }
-    if (sort_keys(keys, n)) {
+    struct row_key *keys = arena_alloc(&p->arena, n * sizeof *keys);
+    uint32_t *order = arena_alloc(&p->arena, n * sizeof *order);
+    if (!keys || !order) {
         return ERR_AGAIN;
     }
     for (size_t i = 0; i < n; i++) {
-        p->order[i] = keys[i].row;
+        uint64_t id = 0;
+        memcpy(&id, p->ids[t->from + i].b, sizeof id);
+        keys[i] = (struct row_key){p->starts[t->from + i], __builtin_bswap64(id), t->from + (uint32_t)i};
     }
+    sort_keys(keys, n);
+    for (size_t i = 0; i < n; i++) {
+        order[i] = keys[i].row;
+    }
+    p->order = order;
 out:
     return rc;
 }
 
-static bool
-shape_alloc(struct shape *s, size_t n, struct arena *a)
-{
-    *s = (struct shape){.count = n};
-    s->parent = arena_alloc(a, (n + 1) * sizeof *s->parent);
-    s->left = arena_alloc(a, (n + 1) * sizeof *s->left);
-    s->order = arena_alloc(a, (n + 1) * sizeof *s->order);
-    return s->parent && s->left && s->order;
-}
-
-/* The trace's tree from the numbers of the block: `left` says who stands where, and names the parents.
- * ERR_AGAIN: they do not make a tree, or a link stands in for a parent. */
+/* The trace's tree over rows as they stand, or in order. ERR_AGAIN: no memory. */
 static err
-make_shape(struct group_judge *j, struct fault *f)
+make_shape(struct group_judge *j, const struct judged_trace *t)
 {
     struct group_judge_private *p = j->priv;
-    const size_t n = p->rows.count;
-    struct shape *s = &p->shape;
-    err rc = OK;
-    TRY(load_structure(j, f));
-    uint32_t *at_left = arena_calloc(&p->arena, 2 * n + 2, sizeof *at_left); /* row + 1 */
-    if (!shape_alloc(s, n, &p->arena) || !at_left) {
-        return ERR_AGAIN;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const int64_t left = vector_at(p->left, p->order[i]).i;
-        if (left < 0 || left > 2 * (int64_t)n || (left && at_left[left])) {
+    const uint32_t n = t->to - t->from;
+    uint32_t *parent = p->trees.parent + t->from;
+    uint32_t *order = p->trees.order + t->from;
+    const uint32_t connected = p->trees.connected[t - j->traces];
+    if (p->order) {
+        uint32_t *to = arena_alloc(&p->arena, (n + (size_t)1) * sizeof *to); /* a row's place in order */
+        uint32_t *moved = arena_alloc(&p->arena, (n + (size_t)1) * sizeof *moved);
+        uint32_t *moved_order = arena_alloc(&p->arena, (n + (size_t)1) * sizeof *moved_order);
+        if (!to || !moved || !moved_order) {
             return ERR_AGAIN;
         }
-        if (left) {
-            at_left[left] = (uint32_t)i + 1;
+        for (uint32_t i = 0; i < n; i++) {
+            to[p->order[i] - t->from] = i;
         }
-        s->left[i] = (uint32_t)left;
+        for (uint32_t i = 0; i < n; i++) {
+            moved[to[i]] = parent[i] == SHAPE_NO_ROW ? SHAPE_NO_ROW : to[parent[i]];
+        }
+        for (uint32_t i = 0; i < connected; i++) {
+            moved_order[i] = to[order[i]];
+        }
+        parent = moved;
+        order = moved_order;
     }
-    for (size_t i = 0; i < n; i++) {
-        const int64_t parent = vector_at(p->parent, p->order[i]).i;
-        s->parent[i] = SHAPE_NO_ROW;
-        if (!mask_has(p->has_parent, p->order[i]) != (parent == -1)) {
-            return ERR_AGAIN;
-        }
-        if (s->left[i] && parent != -1) {
-            if (parent <= 0 || parent >= s->left[i] || at_left[parent] == 0) {
-                return ERR_AGAIN;
-            }
-            s->parent[i] = at_left[parent] - 1;
-        }
-    }
-    for (size_t i = 1; i < 2 * n + 1; i++) {
-        if (at_left[i]) {
-            s->order[s->connected++] = at_left[i] - 1;
-        }
-    }
-out:
-    return rc;
+    p->shape = (struct shape){.parent = parent, .order = order, .count = n, .connected = connected};
+    return OK;
 }
 
 static err
@@ -621,15 +571,23 @@ out:
 }
 
 err
-group_judge_trace(struct group_judge *j, const struct judged_trace *t, struct fault *f)
+group_judge_trace(struct group_judge *j, const struct judged_trace *t, bool to_show, struct fault *f)
 {
     struct group_judge_private *p = j->priv;
     err rc = OK;
     arena_reset(&p->arena);
+    TRY(load_odd(j, f));
+    if (p->odd[t - j->traces]) {
+        return ERR_AGAIN;
+    }
     TRY(load_facts(j, t, f));
-    TRY(order_rows(j, t, f));
+    p->first = t->from;
+    p->order = NULL;
+    if (to_show || p->ordered) {
+        TRY(order_rows(j, t, f));
+    }
     if (j->scan->plan->needs_structure) {
-        TRY(make_shape(j, f));
+        TRY(make_shape(j, t));
         p->rows.shape = &p->shape;
     }
     rc = eval_run_rows(&j->eval, &p->rows, f);

@@ -2,7 +2,7 @@
  *
  *   j = group_judge_create(reader, plan, guard, budget)
  *   group_judge_open(j, row_group)           which traces may match: bits of prefilter.h by trace
- *   group_judge_trace(j, trace)              one judged whole: j->eval holds the answer
+ *   group_judge_trace(j, trace, to_show)     one judged whole: j->eval holds the answer
  *
  * A trace may be judged here only when all of it lies in this row group. group_judge_trace says of the few
  * whose numbers in the block are not what a search goes by (a span came twice, a link stands in for a parent)
@@ -48,7 +48,9 @@ judged_is_part(const struct group_judge *j, const struct judged_trace *t)
 {
     return j->prefilter.complete == 0 || t->loose;
 }
-/* ERR_AGAIN: it must be put together. Else as eval_run. */
-CHECKED err group_judge_trace(struct group_judge *j, const struct judged_trace *t, struct fault *f);
+/* ERR_AGAIN: it must be put together. Else as eval_run. `t` is one of j->traces. Without `to_show` the rows
+ * of the answer may come in another order than a result shows them in. */
+CHECKED err group_judge_trace(struct group_judge *j, const struct judged_trace *t, bool to_show,
+                              struct fault *f);
 /* What reading a column met while the answer of the last trace was looked at (result_make): ask after. */
 CHECKED err group_judge_failed(const struct group_judge *j, struct fault *f);
