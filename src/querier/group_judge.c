@@ -353,30 +353,45 @@ place(const struct group_judge_private *p, size_t row)
     return p->order ? p->order[row] : p->first + (uint32_t)row;
 }
 
-static bool
-row_is_kept(const struct eval_rows *r, uint32_t filter, size_t row, bool *ret_known)
+/* Work out a filter's mask, if it can be. (A fault is large: only here.) */
+static void
+load_kept(struct group_judge_private *p, uint32_t filter)
 {
-    struct group_judge_private *p = private_of(r);
     struct group_scan *s = p->judge->scan;
     struct fault f = {0};
-    if (p->kept[filter] == NULL && group_program_is_masks(&s->plan->filters[filter].program)) {
-        uint64_t *mask = NULL;
+    uint64_t *mask = NULL;
+    if (group_program_is_masks(&s->plan->filters[filter].program)) {
         err rc = group_mask(s, &f, &mask);
         rc = rc == OK ? group_filter(s, filter, NULL, &f, mask) : rc;
         if (went_well(p, rc, &f)) {
             p->kept[filter] = mask;
         }
     }
+}
+
+static bool
+row_is_kept(const struct eval_rows *r, uint32_t filter, size_t row, bool *ret_known)
+{
+    struct group_judge_private *p = private_of(r);
+    if (p->kept[filter] == NULL) {
+        load_kept(p, filter);
+    }
     *ret_known = p->kept[filter] != NULL;
     return *ret_known && mask_has(p->kept[filter], place(p, row));
 }
 
-static const struct slot_vector *
-values_of(struct group_judge_private *p, uint32_t slot)
+static void
+load_values(struct group_judge_private *p, uint32_t slot)
 {
     struct fault f = {0};
+    (void)went_well(p, group_slot(p->judge->scan, slot, &f, &p->values[slot]), &f);
+}
+
+static inline const struct slot_vector *
+values_of(struct group_judge_private *p, uint32_t slot)
+{
     if (p->values[slot] == NULL) {
-        (void)went_well(p, group_slot(p->judge->scan, slot, &f, &p->values[slot]), &f);
+        load_values(p, slot);
     }
     return p->values[slot];
 }
