@@ -54,14 +54,13 @@ copy_coded(struct gather *g, const uint32_t *codes, size_t n, slice *to)
         }
     }
     for (size_t i = 0; i < n; i++) {
-        slice *copy = g->copies ? &g->copies[codes[i]] : NULL;
-        if (copy == NULL || copy->p == NULL) {
-            TRY(copy_bytes(g, &g->dictionary.bytes[codes[i]], 1, &to[i]));
-        } else {
-            to[i] = *copy;
+        if (g->copies && g->copies[codes[i]].p) {
+            to[i] = g->copies[codes[i]];
+            continue;
         }
-        if (copy) {
-            *copy = to[i];
+        TRY(copy_bytes(g, &g->dictionary.bytes[codes[i]], 1, &to[i]));
+        if (g->copies) {
+            g->copies[codes[i]] = to[i];
         }
     }
 out:
@@ -130,13 +129,18 @@ index_owners(const struct leaf_request *q, uint8_t owner_def, struct leaf *l)
     if (l->value_of == NULL) {
         return no_room(q);
     }
-    for (size_t i = 0; i < l->level_count; i++) {
-        uint8_t def = l->def ? l->def[i] : l->max_def;
-        uint32_t mine = def == l->max_def ? value++ : UINT32_MAX;
-        if (def >= owner_def) {
-            l->value_of[l->owner_count++] = mine;
-        }
+    const uint8_t *def = l->def;
+    uint32_t *of = l->value_of;
+    for (size_t i = 0; def == NULL && i < l->level_count; i++) {
+        of[i] = (uint32_t)i;
     }
+    for (size_t i = 0; def && i < l->level_count; i++) {
+        bool there = def[i] == l->max_def;
+        *of = there ? value : UINT32_MAX; /* no branches: what is there is random */
+        value += there;
+        of += def[i] >= owner_def;
+    }
+    l->owner_count = def ? (size_t)(of - l->value_of) : l->level_count;
     return OK;
 }
 
