@@ -2,8 +2,9 @@
  *
  *   slots (u32, open addressing) -> traces[] -> chunks[] of three record numbers, linked -> records[]
  *
- * Everything is an index into a growing array: 32 bytes a trace and 5..11 for its
- * slot, 16 a chunk, 12 a record. Chunk and record 0 are never used: 0 means none. */
+ * Everything is an index into a growing array: 32 bytes a trace and 7..14 for its slot, 16 a chunk, 12 a
+ * record. Chunk and record 0 are never used: 0 means none. Each slot has a tag of eight bits of its hash in
+ * an array of their own: a look-up passes over other traces without fetching them. */
 #include "wal_priv.h"
 
 #include "vivace/base/mem.h"
@@ -11,6 +12,7 @@
 #include "vivace/base/table.h"
 
 #define CHUNK_RECORDS 3
+#define AHEAD         16 /* traces of a record looked up together */
 
 struct mem_trace {
     trace_id id;
@@ -37,7 +39,8 @@ struct wal_memindex {
     struct budget *budget;
     size_t bytes; /* reserved from the budget */
     uint64_t seed;
-    uint32_t *slots; /* trace + 1 */
+    uint8_t *tags;   /* by slot: 0 = free, or a part of the hash */
+    uint32_t *slots; /* trace, where the tag is not 0 */
     struct mem_trace *traces;
     struct mem_chunk *chunks;
     struct mem_record *records;
@@ -71,6 +74,7 @@ wal_memindex_destroy(struct wal_memindex *ix)
     }
     str_table_fini(&ix->by_name);
     mem_free(ix->tenants);
+    mem_free(ix->tags);
     mem_free(ix->slots);
     mem_free(ix->traces);
     mem_free(ix->chunks);
@@ -116,13 +120,31 @@ new_cap(struct wal_memindex *ix, size_t cap, size_t want, size_t size)
         }                                                                                                    \
     } while (0)
 
-static size_t
-slot_of(const struct wal_memindex *ix, uint32_t tenant, const trace_id *id)
+static uint64_t
+hash_of(const struct wal_memindex *ix, uint32_t tenant, const trace_id *id)
 {
-    size_t i = hash_bytes(id->b, sizeof id->b, ix->seed + tenant) & (ix->slot_count - 1);
-    for (;; i = (i + 1) & (ix->slot_count - 1)) {
-        uint32_t at = ix->slots[i];
-        if (at == 0 || (ix->traces[at - 1].tenant == tenant && trace_id_eq(&ix->traces[at - 1].id, id))) {
+    return hash_bytes(id->b, sizeof id->b, ix->seed + tenant);
+}
+
+static uint8_t
+tag_of(uint64_t hash)
+{
+    uint8_t tag = (uint8_t)(hash >> 56);
+    return tag ? tag : 1;
+}
+
+static size_t
+slot_of(const struct wal_memindex *ix, uint64_t hash, uint32_t tenant, const trace_id *id)
+{
+    const size_t mask = ix->slot_count - 1;
+    const uint8_t tag = tag_of(hash);
+    for (size_t i = hash & mask;; i = (i + 1) & mask) {
+        if (ix->tags[i] == tag) {
+            const struct mem_trace *t = &ix->traces[ix->slots[i]];
+            if (t->tenant == tenant && trace_id_eq(&t->id, id)) {
+                return i;
+            }
+        } else if (ix->tags[i] == 0) {
             return i;
         }
     }
@@ -139,14 +161,22 @@ grow_slots(struct wal_memindex *ix, size_t traces)
     if (to == ix->slot_count) {
         return OK;
     }
-    if (take_bytes(ix, (to - ix->slot_count) * sizeof *ix->slots) != OK) {
+    if (take_bytes(ix, (to - ix->slot_count) * (sizeof *ix->slots + sizeof *ix->tags)) != OK) {
         return ERR_LIMIT;
     }
+    mem_free(ix->tags);
     mem_free(ix->slots);
+    ix->tags = mem_new_array(uint8_t, to);
     ix->slots = mem_new_array(uint32_t, to);
     ix->slot_count = to;
     for (size_t i = 0; i < ix->trace_count; i++) {
-        ix->slots[slot_of(ix, ix->traces[i].tenant, &ix->traces[i].id)] = (uint32_t)i + 1;
+        uint64_t hash = hash_of(ix, ix->traces[i].tenant, &ix->traces[i].id);
+        size_t slot = hash & (to - 1);
+        while (ix->tags[slot]) { /* all are different */
+            slot = (slot + 1) & (to - 1);
+        }
+        ix->tags[slot] = tag_of(hash);
+        ix->slots[slot] = (uint32_t)i;
     }
     return OK;
 }
@@ -203,15 +233,16 @@ tenant_put(struct wal_memindex *ix, slice name)
 }
 
 static struct mem_trace *
-trace_put(struct wal_memindex *ix, uint32_t tenant, const trace_id *id)
+trace_put(struct wal_memindex *ix, uint64_t hash, uint32_t tenant, const trace_id *id)
 {
-    size_t slot = slot_of(ix, tenant, id);
-    if (ix->slots[slot] == 0) {
-        ix->traces[ix->trace_count] = (struct mem_trace){.id = *id, .tenant = tenant};
-        ix->slots[slot] = (uint32_t)++ix->trace_count;
+    size_t slot = slot_of(ix, hash, tenant, id);
+    if (ix->tags[slot] == 0) {
+        ix->tags[slot] = tag_of(hash);
+        ix->slots[slot] = (uint32_t)ix->trace_count;
+        ix->traces[ix->trace_count++] = (struct mem_trace){.id = *id, .tenant = tenant};
         ix->tenants[tenant].stats.traces++;
     }
-    return &ix->traces[ix->slots[slot] - 1];
+    return &ix->traces[ix->slots[slot]];
 }
 
 static void
@@ -243,8 +274,14 @@ wal_memindex_commit(struct wal_memindex *ix, slice tenant, struct wal_ref at, ui
     const uint32_t record = (uint32_t)ix->record_count++;
     ix->records[record] = (struct mem_record){
         .offset_lo = (uint32_t)at.offset, .offset_hi = (uint32_t)(at.offset >> 32), .bytes = at.bytes};
+    uint64_t hashes[AHEAD];
     for (size_t i = 0; i < sum->count; i++) {
-        struct mem_trace *t = trace_put(ix, (uint32_t)tenant_at, &sum->traces[i].id);
+        for (size_t k = i; i % AHEAD == 0 && k < i + AHEAD && k < sum->count; k++) { /* fetch them together */
+            hashes[k % AHEAD] = hash_of(ix, (uint32_t)tenant_at, &sum->traces[k].id);
+            __builtin_prefetch(&ix->tags[hashes[k % AHEAD] & (ix->slot_count - 1)]);
+            __builtin_prefetch(&ix->slots[hashes[k % AHEAD] & (ix->slot_count - 1)]);
+        }
+        struct mem_trace *t = trace_put(ix, hashes[i % AHEAD], (uint32_t)tenant_at, &sum->traces[i].id);
         const uint32_t more = sum->traces[i].bytes;
         t->bytes = more > UINT32_MAX - t->bytes ? UINT32_MAX : t->bytes + more;
         posting_add(ix, t, record);
@@ -269,8 +306,8 @@ position_in(const struct wal_memindex *ix, size_t tenant, const trace_id *id)
     if (tenant == SIZE_MAX || ix->slot_count == 0) {
         return SIZE_MAX;
     }
-    uint32_t found = ix->slots[slot_of(ix, (uint32_t)tenant, id)];
-    return found ? found - 1 : SIZE_MAX;
+    size_t slot = slot_of(ix, hash_of(ix, (uint32_t)tenant, id), (uint32_t)tenant, id);
+    return ix->tags[slot] ? ix->slots[slot] : SIZE_MAX;
 }
 
 size_t

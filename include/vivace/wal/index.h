@@ -1,7 +1,7 @@
 /* Which records hold a trace: in memory while a segment is written, on disk once it is sealed.
  *
- * A `wal_memindex` costs 37 to 43 bytes a trace, 12 a record, 16 for every three records of a trace, and
- * nothing per span: 4.6 bytes a span for batches of 70 spans in 5 traces, 22 when every span is a record of
+ * A `wal_memindex` costs 39 to 46 bytes a trace, 12 a record, 16 for every three records of a trace, and
+ * nothing per span: 4.8 bytes a span for batches of 70 spans in 5 traces, 22 when every span is a record of
  * its own. A `wal_index` is the `.idx` file: in memory stay its tenants, a Bloom filter (12 bits a trace) and
  * every 64th trace id; a lookup is at most three preads. Format: docs/wal-format.md 5. Ownership: an index
  * owns its memory and reserves it from its budget. Threads: memindex has one owner or its owner's lock; a
