@@ -86,6 +86,7 @@ load_pages(struct loader *l, int32_t leaf, enum parquet_decode how, load_page_fn
             return rows == l->rows ? OK : load_corrupt(l, "columns have different numbers of rows");
         }
         TRY(rc);
+        TRY(l->step ? l->step(l->step_ctx, l->f) : OK);
         TRY(parquet_column_decode(l->column, how, l->f, &v));
         if (v.page.first_row != rows || v.page.row_count > l->rows - rows ||
             (v.rep && v.page.level_count && v.rep[0] > 0)) {

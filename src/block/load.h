@@ -40,6 +40,8 @@ struct loader {
     const struct parquet_file *file;
     struct parquet_column *column;
     struct fault *f;
+    err (*step)(void *ctx, struct fault *f); /* asked for each page; NULL: never */
+    void *step_ctx;
     size_t group, rows;
     struct row **row;   /* by row of the group: NULL = not wanted */
     uint32_t *trace_at; /* by row: position in b->traces */

@@ -441,6 +441,8 @@ block_merge(const struct block_merge_options *o, const struct block_publish *p, 
     m.writer.step_ctx = o->ctx;
     id_table_init(&m.shared, sizeof(trace_id));
     loader_init(&m.loader);
+    m.loader.step = o->step;
+    m.loader.step_ctx = o->ctx;
     m.scratch = parquet_scratch_create(&BLOCK_PARQUET_LIMITS);
     m.loader.column = parquet_column_create(m.scratch);
     m.plan = mem_new(struct schema_plan);

@@ -14,7 +14,8 @@ static const struct field vivace_rows[] = {
     ROW(UINT, "workers", workers, "workers", "0",
         "Threads that decode, write blocks and run queries; 0: one per core."),
     ROW(UINT, "retention_bytes", retention_bytes, "retention-bytes", "0",
-        "Delete the oldest blocks when all of them together pass this; 0: retention by time only."),
+        "Delete the oldest blocks when all of them together, without the log, pass this; 0: retention by "
+        "time only."),
 };
 TABLE(table_vivace, vivace_rows, S);
 #undef S
