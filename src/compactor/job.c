@@ -61,14 +61,14 @@ step(void *ctx, struct fault *f)
     return OK;
 }
 
-/* What the inputs hold of the log: while a segment is on disk a start must know that it is in a block. A
- * block of level 1 and more is older than its segments' removal. */
+/* What the inputs hold of the log: while a segment's files are there a start must know that it is in a block.
+ * A segment is removed when its blocks are served; two merges later it is long gone. */
 static void
 gather_sources(struct job *j)
 {
     for (size_t i = 0; i < j->s->count; i++) {
         const struct block_meta *m = &j->s->blocks[i]->meta;
-        if (m->level > 0 || m->source_count > BLOCK_SOURCES_MAX - j->source_count) {
+        if (m->level > 1 || m->source_count > BLOCK_SOURCES_MAX - j->source_count) {
             continue;
         }
         j->sources = mem_realloc(j->sources, j->source_count + m->source_count + 1, sizeof *j->sources);

@@ -97,7 +97,7 @@ dropped_log_lines(void *ctx)
 }
 
 /* Metrics that dashboards and alerts of Tempo read and that cannot rise here yet: one process has no ring to
- * be unhealthy in, and nothing is compacted. They exist so that rules evaluate instead of finding no data. */
+ * be unhealthy in. They exist so that rules evaluate instead of finding no data. */
 static void
 register_constants(void)
 {
@@ -108,7 +108,6 @@ register_constants(void)
         series_set(metric_series2(members, slice_cstr(rings[i]), SL("ACTIVE")), 1);
         series_set(metric_series2(members, slice_cstr(rings[i]), SL("Unhealthy")), 0);
     }
-    (void)metric_series0(metric_counter("tempo_compactor_compaction_total", "Compactions done.", ""));
 }
 
 void

@@ -265,6 +265,7 @@ server_start(struct server *s, const struct config *c, const struct config_args 
     TRY(open_ingester(s, f));
     s->maintenance = maintenance_start("maintain", MAINTAIN_PERIOD_MS, maintain, s);
     server_start_flush(s);
+    server_start_compaction(s);
     TRY(open_receivers(s, f));
     if (overrides_period_ns(s->overrides) > 0) {
         s->overrides_reload = maintenance_start(
@@ -378,6 +379,8 @@ server_stop(struct server *s)
         receivers_close(s->receivers, CLOSE_TIMEOUT_MS);
     }
     server_drain_ports(s);
+    compactor_destroy(s->compactor); /* a merge under way is dropped */
+    s->compactor = NULL;
     server_stop_flush(s);
     server_close_ports(s, was_running ? CLOSE_TIMEOUT_MS : 0);
     if (s->pool) {

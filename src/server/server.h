@@ -3,6 +3,7 @@
 
 #include "vivace/base/budget.h"
 #include "vivace/base/mutex.h"
+#include "vivace/compactor/compactor.h"
 #include "vivace/config/overrides.h"
 #include "vivace/distributor/distributor.h"
 #include "vivace/frontend/frontend.h"
@@ -46,6 +47,7 @@ struct server {
     struct mutex flush_mu;
     struct maintenance *flush_thread;   /* set and cleared under flush_mu */
     struct flush_waiter *flush_waiters; /* guarded by flush_mu; newest first */
+    struct compactor *compactor;
     struct distributor *distributor;
     struct receivers *receivers;
     struct frontend *frontend;
@@ -86,6 +88,9 @@ err server_flush(void *ctx, slice tenant, void (*done)(void *arg, err rc, const 
 void server_stop_flush(struct server *s);
 /* With flush_all_on_shutdown write what is live, and close the flusher. Nothing is pushed any more. */
 void server_close_flush(struct server *s);
+
+/* compaction.c: merges and retention, unless `compactor.disabled`. */
+void server_start_compaction(struct server *s);
 
 /* budgets.c */
 void server_init_budgets(struct server *s);
