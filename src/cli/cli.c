@@ -1,5 +1,6 @@
 /* Which command it is, and help. */
 #include "cli_priv.h"
+#include "text.h"
 
 #include "vivace/base/slice.h"
 
@@ -9,9 +10,11 @@ static const struct {
     const char *group, *name;
     command_fn run;
 } commands[] = {
-    {"block", "list", block_list_command},     {"block", "inspect", block_inspect_command},
-    {"block", "verify", block_verify_command}, {"block", "cat", block_cat_command},
-    {"wal", "inspect", wal_inspect_command},
+    {"block", "list", block_list_command},       {"block", "inspect", block_inspect_command},
+    {"block", "verify", block_verify_command},   {"block", "cat", block_cat_command},
+    {"wal", "inspect", wal_inspect_command},     {"query", "search", query_search_command},
+    {"query", "trace", query_trace_command},     {"query", "tags", query_tags_command},
+    {"query", "metrics", query_metrics_command},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -25,7 +28,18 @@ static const char help[] =
     "                                             spans as OTLP/JSON, one trace a line\n"
     "vivace wal inspect <path>                    segments of a write-ahead log, or one segment\n"
     "\n"
+    "vivace query search <url> [<TraceQL>]        traces that match\n"
+    "vivace query trace <url> <trace id>          one trace as a waterfall\n"
+    "vivace query tags <url> [<tag>] [--query <TraceQL>] [--scope <scope>]\n"
+    "                                             names of tags, or the values of one\n"
+    "vivace query metrics <url> <TraceQL> [--step <duration>] [--instant]\n"
+    "                                             series as a chart, or one value each\n"
+    "\n"
     "Every command: --json prints JSON for programs. Files are read and never changed.\n"
+    "query: --since <duration> (1h), --start and --end (RFC 3339 or unix seconds), --limit <n>, --tenant "
+    "<id>,\n"
+    "  --header 'Name: value', --ca <file>, --insecure, --timeout <duration> (30s), --width <columns>,\n"
+    "  --color auto|always|never\n"
     "Exit status: 0, 1 when it failed or something is wrong, 2 when it was called wrongly. docs/cli.md\n";
 
 bool
@@ -62,7 +76,11 @@ int
 complain(const struct fault *f)
 {
     fflush(stdout);
-    fprintf(stderr, "vivace: %s\n", f->msg);
+    struct buf safe; /* it may hold a server's words */
+    buf_init(&safe, FAULT_MSG_MAX * 4);
+    (void)text_put(&safe, slice_cstr(f->msg), TEXT_ALL);
+    fprintf(stderr, "vivace: %.*s\n", SL_FMT(buf_slice(&safe)));
+    buf_fini(&safe);
     return CLI_FAILED;
 }
 

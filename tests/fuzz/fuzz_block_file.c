@@ -1,5 +1,5 @@
-/* spans.parquet from anywhere: every trace it claims to have and every row. */
-#include "vivace/block/reader.h"
+/* spans.parquet from anywhere: every trace it claims to have and every row; and what `block verify` says. */
+#include "cli/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,6 +24,16 @@ read_all(struct block_reader *r)
     }
 }
 
+static void
+verify(struct block_reader *r)
+{
+    struct block_meta meta = {.tenant = "fuzz"};
+    struct verify v = {.path = "fuzz", .meta = &meta, .reader = r};
+    buf_init(&v.problems, 1 << 20);
+    verify_run(&v);
+    buf_fini(&v.problems);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -32,6 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct block_reader *r = NULL;
     if (block_reader_open_source(&source, "fuzz", NULL, &r) == OK) {
         read_all(r);
+        verify(r);
         block_reader_close(r);
     }
     return 0;
