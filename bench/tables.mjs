@@ -1,6 +1,7 @@
-// The tables of docs/benchmarks.md from a folder of results: node bench/tables.mjs build/bench
+// The tables of docs/benchmarks.md from a folder of results: node bench/tables.mjs build/bench [--write docs/benchmarks.md]
+// --write puts them into the page, in place of everything behind its line of this program.
 // What was not measured is left out and named at the end; nothing is filled in.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const folder = process.argv[2];
@@ -8,6 +9,9 @@ if (!folder || !existsSync(folder)) {
   console.error('usage: node bench/tables.mjs <folder of results>');
   process.exit(2);
 }
+const page = process.argv[3] === '--write' ? process.argv[4] : undefined;
+const lines = [];
+const print = (text = '') => lines.push(text);
 const read = (name) => (existsSync(join(folder, `${name}.json`)) ? JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) : undefined);
 const names = ['machine', 'ingest', 'ingest_http_gzip', 'ingest_open_loop', 'search', 'metrics', 'byid', 'overload', 'crash', 'growth', 'soak'];
 const results = Object.fromEntries(names.map((name) => [name, read(name)]));
@@ -26,10 +30,10 @@ const missing = [];
 function table(head, rows, align) {
   const whole = rows.filter((row) => row.slice(1).some((cell) => cell !== ''));
   if (!whole.length) return;
-  console.log(`| ${head.join(' | ')} |`);
-  console.log(`|${(align ?? head.map((_, i) => (i ? 'r' : 'l'))).map((a) => (a === 'r' ? '--:' : '---')).join('|')}|`);
-  for (const row of whole) console.log(`| ${row.join(' | ')} |`);
-  console.log();
+  print(`| ${head.join(' | ')} |`);
+  print(`|${(align ?? head.map((_, i) => (i ? 'r' : 'l'))).map((a) => (a === 'r' ? '--:' : '---')).join('|')}|`);
+  for (const row of whole) print(`| ${row.join(' | ')} |`);
+  print();
 }
 
 function title(text, result, name) {
@@ -37,13 +41,13 @@ function title(text, result, name) {
     missing.push(name);
     return false;
   }
-  console.log(`### ${text}\n`);
-  if (result.verdict && result.verdict !== 'good') console.log('**This run found faults: its figures are not to be trusted.**\n');
+  print(`### ${text}\n`);
+  if (result.verdict && result.verdict !== 'good') print('**This run found faults: its figures are not to be trusted.**\n');
   return true;
 }
 
 if (machine) {
-  console.log(
+  print(
     `Measured on ${machine.date}, commit ${machine.commit}: ${machine.cores} cores of ${machine.cpu}, ${machine.memory_gib} GiB, ` +
       `Linux ${machine.kernel}, load ${machine.load_before} before; ${show(machine.spans)} spans, client and server on the same cores.\n`,
   );
@@ -51,7 +55,7 @@ if (machine) {
 
 // The rows of the design's table. Tempo and VictoriaTraces were measured with the same corpus on a machine of this kind.
 {
-  console.log('### Against the aims\n');
+  print('### Against the aims\n');
   const trusted = (r) => (r?.verdict === 'good' ? r : undefined); // a run with faults measured something else
   const [ingest, search, byid] = [results.ingest, results.search, results.byid].map(trusted);
   const blocks = isNumber(ingest?.settled_block_bytes_per_span);
@@ -68,7 +72,7 @@ if (machine) {
     ['a span is searchable after its ack', 'at once', '10-30 s', '10 s', '-', isNumber(byid?.visible_by_search_max_ms) ? `${show(byid.visible_by_search_max_ms)} ms` : ''],
   ].map((row) => (row.at(-1) === '' ? [...row.slice(0, -1), 'not measured yet'] : row));
   table(['', "Vivace's aim", 'Tempo 3.0.3', 'Tempo 2.10.8', 'VictoriaTraces', 'measured'], rows);
-  if (ingest && !blocks) console.log('The server wrote no blocks in this run: its CPU and disk figures are those of the log alone, and are left out.\n');
+  if (ingest && !blocks) print('The server wrote no blocks in this run: its CPU and disk figures are those of the log alone, and are left out.\n');
 }
 
 if (title('Ingest', ingest, 'ingest')) {
@@ -115,7 +119,7 @@ for (const [name, text, result, kinds] of [
   if (!title(text, result, name)) continue;
   for (const kind of kinds) {
     if (!isNumber(result[`${kind}_median_ms`])) continue;
-    console.log(
+    print(
       `${result[`${kind}_shapes`]} ${kind === 'tags' ? 'tag queries' : 'queries'}: median ${show(result[`${kind}_median_ms`])} ms (${result[`${kind}_median_shape`]}), ` +
         `slowest ${show(result[`${kind}_slowest_ms`])} ms (${result[`${kind}_slowest_shape`]}), worst single run ${show(result[`${kind}_worst_run_ms`])} ms, ` +
         `peak memory ${show(result[`${kind}_peak_rss_mib`])} MiB.\n`,
@@ -175,7 +179,7 @@ if (title('Growth', growth, 'growth')) {
 
 if (title('Soak', soak, 'soak')) {
   const kinds = ['search', 'byid', 'metrics', 'tags'].filter((k) => isNumber(soak[`${k}_queries`]));
-  console.log(
+  print(
     `${show(soak.minutes)} minutes at ${show(soak.spans_per_second)} spans a second: ${show(soak.flushes)} blocks cut, ${show(soak.compactions)} compactions; ` +
       `memory ${show(soak.first_quarter_rss_mib)} MiB in the first quarter, ${show(soak.last_quarter_rss_mib)} in the last, ${show(soak.peak_rss_mib)} at most; ` +
       `of ${show(soak.verified_spans)} sampled spans ${show(soak.verify_missing_spans)} missing.\n`,
@@ -189,4 +193,18 @@ if (title('Soak', soak, 'soak')) {
   );
 }
 
-if (missing.length) console.log(`Not measured in this run: ${missing.join(', ')}.`);
+if (missing.length) print(`Not measured in this run: ${missing.join(', ')}.`);
+
+const text = `${lines.join('\n').trimEnd()}\n`;
+if (page) {
+  const mark = '<!-- node bench/tables.mjs';
+  const old = readFileSync(page, 'utf8');
+  const at = old.indexOf(mark);
+  if (at < 0) {
+    console.error(`${page} has no line that begins with ${mark}`);
+    process.exit(1);
+  }
+  writeFileSync(page, `${old.slice(0, old.indexOf('\n', at) + 1)}\n${text}`);
+} else {
+  process.stdout.write(text);
+}
