@@ -1,14 +1,14 @@
 #include "vivace/traceql/program.h"
 #include "vivace/traceql/traceql.h"
 
-/* `! x` and `- x`; an absent value is false under both. False when the type does not allow it. */
+/* `! x` and `- x`; of what is absent the one is false, the other absent. False when the type does not allow it. */
 static bool
 eval_unary(enum tql_op op, struct tql_static *v)
 {
     if (op == TQL_OP_EXISTS || op == TQL_OP_NOT_EXISTS) {
         *v = tql_static_bool((v->type != TQL_NIL) == (op == TQL_OP_EXISTS));
     } else if (v->type == TQL_NIL) {
-        *v = tql_static_bool(false);
+        *v = op == TQL_OP_NOT ? tql_static_bool(false) : *v;
     } else if (op == TQL_OP_NOT && v->type == TQL_BOOL) {
         v->b = !v->b;
     } else if (op == TQL_OP_SUB && v->type == TQL_FLOAT) {

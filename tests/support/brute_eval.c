@@ -39,8 +39,8 @@ unary(const struct tql_expr *e, struct brute_value v, struct brute_error *wrong)
     if (e->op == TQL_OP_EXISTS || e->op == TQL_OP_NOT_EXISTS) {
         return bool_of((v.type == BRUTE_NIL) == (e->op == TQL_OP_NOT_EXISTS));
     }
-    if (v.type == BRUTE_NIL) { /* what is absent makes `!` and `-` false; Tempo does not even fetch it */
-        return bool_of(false);
+    if (v.type == BRUTE_NIL) { /* no error: Tempo does not even fetch what is absent */
+        return e->op == TQL_OP_NOT ? bool_of(false) : v;
     }
     switch (e->op) {
     case TQL_OP_NOT:

@@ -359,10 +359,13 @@ static const struct {
     {"{ span.flags && name = \"odd\" }", "e1"},
     {"{ resource.service.name = \"\" }", "e1"},
     {"{ resource.service.name != nil }", "e1"},
+    {"{ -(-.missing) = 1 || name = \"odd\" }", "e1"},
+    {"{ !.missing || name = \"odd\" }", "e1"},
+    {"{ } | by(-.missing)", "e1 [by(-.missing)=nil]"},
 };
 
 static void
-arrays_of_one_bare_arrays_and_odd_service_names_are_judged_alike_everywhere(void **state)
+arrays_of_one_bare_arrays_and_absent_values_are_judged_alike_everywhere(void **state)
 {
     (void)state;
     struct span_batch before = trace;
@@ -393,7 +396,7 @@ main(void)
         cmocka_unit_test(a_query_stops_when_its_client_is_gone),
         cmocka_unit_test(a_deep_trace_costs_no_stack_and_little_time),
         cmocka_unit_test(cycles_and_shared_ids_do_no_harm),
-        cmocka_unit_test(arrays_of_one_bare_arrays_and_odd_service_names_are_judged_alike_everywhere),
+        cmocka_unit_test(arrays_of_one_bare_arrays_and_absent_values_are_judged_alike_everywhere),
     };
     return cmocka_run_group_tests(tests, make_trace, free_trace);
 }
