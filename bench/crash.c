@@ -1,11 +1,12 @@
 /* bench_crash: kill -9 under load, again and again on the same data. After every restart each acknowledged
  * span of the round must be there, none doubled, and nothing that was never sent; at the end the same for all
- * rounds. */
+ * rounds. Segments are small, so that many become blocks meanwhile and some kills fall into that. */
 #include "args.h"
 #include "client.h"
 #include "corpus.h"
 #include "ledger.h"
 #include "result.h"
+#include "settle.h"
 #include "target.h"
 
 #include <inttypes.h>
@@ -15,6 +16,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* A segment each few requests, and blocks of it within the second. */
+static const char small_segments[] = "ingester:\n  max_block_bytes: 500000\n  max_block_duration: 500ms\n";
 
 struct item {
     uint8_t *body;
@@ -187,6 +191,17 @@ round_run(struct round *r, const struct options *o, int number, struct load_stat
     return ready_ms;
 }
 
+static double
+blocks_served(struct target *t)
+{
+    struct blob text = {0};
+    double n = http_get(t, "/metrics", "text/plain", &text) == 200
+                   ? metric_sum(&text, "tempodb_blocklist_length")
+                   : -1;
+    blob_free(&text);
+    return n;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -197,14 +212,14 @@ main(int argc, char **argv)
                         .inflight = 4,
                         .seed = 1,
                         .rate = 60000,
-                        .kill_ms = 400};
+                        .kill_ms = 1200};
     options_parse(argc, argv, &o);
     struct corpus_options co = {
         .seed = (uint64_t)o.seed, .spans = UINT64_MAX, .start_ns = wall_ns() - 60000000000u};
     struct target t;
     struct round r = {.target = &t, .corpus = corpus_create(&co), .flush_fd = -1};
     srandom((unsigned)o.seed);
-    target_prepare(&t, o.server, o.dir, NULL);
+    target_prepare(&t, o.server, o.dir, small_segments);
     double ready_max = 0, ready_ms = target_start(&t);
     struct ledger_verdict each = {0}, final = {0};
     struct load_stats *stats = xalloc(sizeof *stats);
@@ -219,6 +234,7 @@ main(int argc, char **argv)
     if (up) {
         check_all(&r.all, &r.all, &t, &final);
     }
+    double blocks = up ? blocks_served(&t) : 0;
     double stop_ms = up ? target_stop(&t) : -1;
     struct result out = {0};
     result_num(&out, "rounds", round);
@@ -227,6 +243,7 @@ main(int argc, char **argv)
     result_verdict(&out, &final, "at_end");
     result_num(&out, "ready_after_crash_max_ms", ready_max);
     result_num(&out, "stop_ms", stop_ms);
+    result_num(&out, "blocks", blocks);
     bool good = up && stop_ms >= 0 && acked > 0 && verdict_good(&each) && verdict_good(&final);
     result_str(&out, "verdict", good ? "good" : "bad");
     result_write(&out, o.result);
