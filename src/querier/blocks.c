@@ -3,6 +3,7 @@
  * A round takes a few row groups. Each is looked at on its vectors for the traces that may match; of these
  * the ones that lie nowhere else are judged right there, and the others are offered as candidates, to be put
  * together from all sources. */
+#include "block_gather.h"
 #include "group_judge.h"
 #include "row_groups.h"
 #include "search_priv.h"
@@ -478,6 +479,12 @@ out:
     return rc;
 }
 
+static err
+gather_open(void *ctx, const struct search_hunt *hunt, struct fault *f, void **ret_cursor)
+{
+    return block_gather_open(store_of(ctx), hunt, f, ret_cursor);
+}
+
 struct search_source
 search_source_blocks(_Atomic(struct block_store *) *at)
 {
@@ -485,5 +492,8 @@ search_source_blocks(_Atomic(struct block_store *) *at)
                                   .open = search_open,
                                   .advance = search_advance,
                                   .close = search_close,
+                                  .gather_open = gather_open,
+                                  .gather_next = block_gather_next,
+                                  .gather_close = block_gather_close,
                                   .ctx = at};
 }

@@ -147,6 +147,14 @@ out:
     return rc;
 }
 
+err
+context_look(struct group_scan *s, struct context_list *l, struct fault *f, struct context_view *ret)
+{
+    err rc = look(s, l, f);
+    *ret = (struct context_view){&l->batch, l->of_row, l->count};
+    return rc;
+}
+
 /* A vector with an entry for each context; rows of those whose entry is not `there` have none. */
 static err
 spread(struct group_scan *s, const struct context_list *l, const struct tql_static *dict, const bool *there,

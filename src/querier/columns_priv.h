@@ -115,6 +115,14 @@ size_t context_list_bytes(const struct context_list *l);
 /* Attribute `key` of each row's resource or scope; presence as in slot_vector. */
 CHECKED err context_attr(struct group_scan *s, struct context_list *l, slice key, struct fault *f,
                          struct slot_vector *ret);
+/* The contexts themselves, and which one each row has. Until the next open. */
+struct context_view {
+    const struct span_batch *batch; /* resources[i] or scopes[i] is context i */
+    const uint32_t *of_row;
+    uint32_t count;
+};
+CHECKED err context_look(struct group_scan *s, struct context_list *l, struct fault *f,
+                         struct context_view *ret);
 enum context_text { CONTEXT_SERVICE, CONTEXT_SCOPE_NAME, CONTEXT_SCOPE_VERSION };
 CHECKED err context_text(struct group_scan *s, struct context_list *l, enum context_text what,
                          struct fault *f, struct slot_vector *ret);

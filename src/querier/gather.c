@@ -123,8 +123,14 @@ gather_read(struct gather *g, struct candidates *c, uint64_t *bytes, struct faul
         return OK;
     }
     if (g->cursor == NULL) {
-        rc = source->gather_open(source->ctx, q->tenants[g->source / q->source_count], q->budget, f,
-                                 &g->cursor);
+        g->hunt = (struct search_hunt){.tenant = q->tenants[g->source / q->source_count],
+                                       .plan = q->plan,
+                                       .start_ns = q->start_ns,
+                                       .end_ns = q->end_ns,
+                                       .budget = q->budget,
+                                       .guard = &q->guard,
+                                       .search = g->search};
+        rc = source->gather_open(source->ctx, &g->hunt, f, &g->cursor);
     }
     if (rc == OK) {
         rc = source->gather_next(g->cursor, &g->wanted, &g->batch, bytes, f);

@@ -22,6 +22,8 @@ struct gather {
     size_t count, at;        /* traces; the next to judge */
     size_t goal;             /* how many to take the next time; 0: none any more */
     struct span_batch batch;
+    struct search_hunt hunt; /* of the cursor */
+    struct search *search;   /* NULL: spans are wanted whole */
     void *cursor;
     size_t source; /* tenant and source being read: tenant * sources + source */
     bool reading, grew;

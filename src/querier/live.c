@@ -133,14 +133,14 @@ struct live_gather {
 };
 
 static err
-gather_open(void *ctx, slice tenant, struct budget *budget, struct fault *f, void **ret_cursor)
+gather_open(void *ctx, const struct search_hunt *hunt, struct fault *f, void **ret_cursor)
 {
     struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
     if (ing == NULL) {
         return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
     }
     struct live_gather *g = mem_new(struct live_gather);
-    g->scan = ingester_scan_open(ing, tenant, budget);
+    g->scan = ingester_scan_open(ing, hunt->tenant, hunt->budget);
     span_batch_init(&g->record, 0);
     *ret_cursor = g;
     return OK;

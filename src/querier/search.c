@@ -52,6 +52,7 @@ search_create(const struct search_query *q)
         s->trace_sources[at] = source->trace;
     }
     gather_init(&s->gather, &s->q);
+    s->gather.search = q->matched ? NULL : s;
     eval_init(&s->eval, q->plan, SEARCH_TRACE_BYTES_MAX, &s->q.guard);
     span_batch_init(&s->trace, SEARCH_TRACE_BYTES_MAX);
     arena_init(&s->kept, SEARCH_RESULT_BYTES_MAX);

@@ -70,7 +70,7 @@ struct search_source {
     /* Optional (all three or none), where one trace costs as much to find as many: read everything, a few
      * milliseconds at a time, and copy the spans of the wanted traces (bytes too). ERR_NOT_FOUND: all is
      * read; ERR_LIMIT: `out` is full. */
-    err (*gather_open)(void *ctx, slice tenant, struct budget *budget, struct fault *f, void **ret_cursor);
+    err (*gather_open)(void *ctx, const struct search_hunt *hunt, struct fault *f, void **ret_cursor);
     err (*gather_next)(void *cursor, const struct id_table *wanted, struct span_batch *out, uint64_t *bytes,
                        struct fault *f);
     void (*gather_close)(void *cursor);

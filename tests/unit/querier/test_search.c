@@ -101,11 +101,10 @@ fake_close(void *cursor)
 }
 
 static err
-fake_gather_open(void *ctx, slice tenant, struct budget *budget, struct fault *f, void **ret)
+fake_gather_open(void *ctx, const struct search_hunt *hunt, struct fault *f, void **ret)
 {
     struct fake_cursor *c = mem_new(struct fake_cursor);
-    (void)tenant;
-    (void)budget;
+    (void)hunt;
     (void)f;
     c->of = ctx;
     c->of->gathers++;

@@ -1,0 +1,18 @@
+/* Rows of a row group as spans of a batch, with what a plan looks at and no more.
+ *
+ * A span has its ids, kind, times, name, status, the attributes, events and links the plan's slots read, and
+ * its resource and scope whole: eval_run over such spans gives the answer it gives over the spans themselves.
+ * Bytes are copied into the batch's arena. Threads: the scan's owner. */
+#pragma once
+
+#include "columns.h"
+
+struct group_spans;
+
+struct group_spans *group_spans_create(struct group_scan *s);
+void group_spans_destroy(struct group_spans *g); /* accepts NULL */
+/* After the scan's open. `out` may have spans of other row groups already. ERR_LIMIT: `out` is full. */
+CHECKED err group_spans_open(struct group_spans *g, struct span_batch *out, struct fault *f);
+/* Append the rows [from, to) of one trace. */
+CHECKED err group_spans_add(struct group_spans *g, const trace_id *id, uint32_t from, uint32_t to,
+                            struct fault *f);
