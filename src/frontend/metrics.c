@@ -75,6 +75,8 @@ running_metrics_start(struct running_metrics *m, const _Atomic bool *cancelled)
     m->query.source_count = o->search_source_count;
     m->query.metrics_sources = o->metrics_sources;
     m->query.metrics_source_count = o->metrics_source_count;
+    m->query.blocks = o->blocks;
+    m->query.pool = o->pool;
     m->query.start_ns = m->request.from_ns;
     m->query.step_ns = m->request.step_ns;
     m->query.steps = m->request.steps;

@@ -223,6 +223,7 @@ create_frontend(struct server *s)
         .tag_source_count = 2,
         .metrics_sources = &s->metrics_source,
         .metrics_source_count = 1,
+        .blocks = &s->store,
         .query_budget = &s->query_memory,
         .hooks = {.ctx = s, .ready = is_ready, .flush = server_flush, .shutdown = shutdown_asked},
     };

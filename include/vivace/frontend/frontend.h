@@ -38,6 +38,7 @@ struct frontend_options { /* what it points to outlives the frontend */
     size_t tag_source_count;
     const struct metrics_source *metrics_sources;
     size_t metrics_source_count;
+    _Atomic(struct block_store *) *blocks; /* for metrics queries */
     struct budget *query_budget;
     struct frontend_hooks hooks;
 };
