@@ -22,7 +22,8 @@ static const char *const queries[] = {
     "{ status = error } | count_over_time() by (name)",
     "{} | quantile_over_time(duration, .5, .9, .99) by (name)",
     "{} | avg_over_time(duration) by (resource.service.name, name)",
-    "{} | compare({ status = error })",
+    "{} | rate() by (rootName)",
+    "{ kind = server } >> { status = error } | count_over_time() by (name)",
 };
 
 static void

@@ -201,6 +201,8 @@ metrics_create(const struct metrics_query *q)
                                                 .end_ns = end_of(q),
                                                 .matched = add_trace,
                                                 .matched_ctx = &m->sink,
+                                                .matched_rows = q->plan->metric.fn != TQL_METRIC_COMPARE,
+                                                .pool = q->pool,
                                                 .guard = q->guard,
                                                 .budget = q->budget};
         m->search = search_create(&m->search_query);

@@ -98,7 +98,7 @@ search_destroy(struct search *s)
 static bool
 takes_judged(const struct search *s)
 {
-    return s->q.tenant_count == 1 && s->q.matched == NULL;
+    return s->q.tenant_count == 1 && (s->q.matched == NULL || s->q.matched_rows);
 }
 
 static err
@@ -281,12 +281,15 @@ err
 search_accept(struct search *s, struct eval *e, struct fault *f)
 {
     struct search_trace *t = NULL;
-    err rc = result_make(e, &s->q, &s->kept, f, &t);
+    const trace_id id = eval_facts(e)->id;
+    err rc = s->q.matched ? s->q.matched(s->q.matched_ctx, e, f) : result_make(e, &s->q, &s->kept, f, &t);
     if (rc != OK) {
         return rc;
     }
-    insert(s, t);
-    candidates_forget(&s->candidates, &t->id);
+    if (t) {
+        insert(s, t);
+    }
+    candidates_forget(&s->candidates, &id);
     return account(s, f);
 }
 

@@ -102,6 +102,7 @@ struct search_query {
      */
     err (*matched)(void *ctx, struct eval *e, struct fault *f);
     void *matched_ctx;
+    bool matched_rows; /* it does not need e->batch: traces may be judged where they lie */
     struct query_guard guard;
     struct budget *budget; /* may be NULL */
     struct pool *pool;     /* row groups are judged on it, too; may be NULL */
