@@ -219,6 +219,11 @@ head_put(const struct inspect *x, struct buf *out)
     uint64_t rest = x->compressed + x->indexes + x->bloom;
     text_bytes(out, m->bytes > rest ? m->bytes - rest : 0);
     buf_append_byte(out, '\n');
+    for (uint32_t i = 0; i < m->input_count; i++) {
+        block_uuid_format(&m->inputs[i], id);
+        label(out, i ? "" : "replaces");
+        buf_printf(out, "block %s\n", id);
+    }
     for (uint32_t i = 0; i < m->source_count; i++) {
         block_uuid_format(&m->sources[i].segment, id);
         label(out, i ? "" : "sources");

@@ -54,7 +54,10 @@ struct trace {
     uint64_t spans, min_start, max_end;
     uint64_t start, duration;           /* as its first row says */
     slice root_service, root_name;      /* as its first row says; in the arena */
-    struct buf true_service, true_name; /* of the last root */
+    struct buf true_service, true_name; /* of the root that starts last */
+    uint64_t root_start;
+    span_id root_id;
+    bool has_root;
     struct services stored, counted;
     struct str_table service_at; /* name -> position + 1 in counted */
     struct tree_row *rows;
@@ -183,6 +186,7 @@ trace_reset(struct trace *t)
     arena_reset(&t->arena);
     t->stored.n = t->counted.n = t->row_count = 0;
     t->spans = 0;
+    t->has_root = false;
     buf_clear(&t->true_service);
     buf_clear(&t->true_name);
 }
@@ -280,11 +284,23 @@ trace_add_row(struct rows_check *r, const struct span *s, size_t i, bool hangs)
     }
 }
 
+/* Of several roots the one that starts last gives the trace its name. */
+static bool
+starts_last(const struct trace *t, const struct span *s)
+{
+    if (!t->has_root || s->start_ns != t->root_start) {
+        return !t->has_root || s->start_ns > t->root_start;
+    }
+    return memcmp(s->id.b, t->root_id.b, sizeof s->id) >= 0;
+}
+
 static void
 check_span(struct rows_check *r, const struct span_batch *b, size_t i, uint64_t row)
 {
     const struct span *s = &b->spans[i];
     const struct scope *scope = &b->scopes[s->scope];
+    const uint64_t last =
+        s->end_ns > s->start_ns ? s->end_ns : s->start_ns; /* one that ends before it begins */
     struct trace *t = &r->trace;
     bool first = !t->open || !trace_id_eq(&t->id, &s->trace);
     if (first) {
@@ -299,7 +315,10 @@ check_span(struct rows_check *r, const struct span_batch *b, size_t i, uint64_t 
     take_services(r, row, first);
     bool hangs = span_id_is_zero(&s->parent) && has_parent_link(b, s);
     slice service = span_service_name(b, s);
-    if (span_id_is_zero(&s->parent) && !hangs) {
+    if (span_id_is_zero(&s->parent) && !hangs && starts_last(t, s)) {
+        t->has_root = true;
+        t->root_start = s->start_ns;
+        t->root_id = s->id;
         buf_clear(&t->true_service);
         buf_clear(&t->true_name);
         buf_append_slice(&t->true_service, service);
@@ -309,9 +328,9 @@ check_span(struct rows_check *r, const struct span_batch *b, size_t i, uint64_t 
     trace_add_row(r, s, i, hangs);
     t->spans++;
     t->min_start = s->start_ns < t->min_start ? s->start_ns : t->min_start;
-    t->max_end = s->end_ns > t->max_end ? s->end_ns : t->max_end;
+    t->max_end = last > t->max_end ? last : t->max_end;
     r->min_start = s->start_ns < r->min_start ? s->start_ns : r->min_start;
-    r->max_end = s->end_ns > r->max_end ? s->end_ns : r->max_end;
+    r->max_end = last > r->max_end ? last : r->max_end;
     if (!slice_eq(scope->name, r->at[SCOPE].values.bytes[i]) ||
         !slice_eq(scope->version, r->at[VERSION].values.bytes[i])) {
         problem(r, row, "scope_name and scope_version are not those of scope_raw");
