@@ -6,6 +6,7 @@
 #include "vivace/codec/json.h"
 
 #include <stdarg.h>
+#include <unistd.h>
 
 #define PROBLEMS_BYTES_MAX ((size_t)1 << 20)
 
@@ -111,9 +112,12 @@ static void
 verify_open(struct verify *v)
 {
     struct fault f = {0};
-    if (block_reader_open(v->path, &f, &v->reader) == OK) {
+    err rc = block_reader_open(v->path, &f, &v->reader);
+    if (rc == OK) {
         verify_run(v);
         block_reader_close(v->reader);
+    } else if (rc == ERR_NOT_FOUND && access(v->path, F_OK) != 0) {
+        v->gone = true;
     } else {
         verify_problem(v, "footer", "%s", f.msg);
     }
@@ -132,7 +136,9 @@ verify_one(const struct found *b, bool json, bool *ret_printed)
     } else {
         verify_open(&v);
     }
-    if (json) {
+    if (v.gone) {
+        buf_clear(&out);
+    } else if (json) {
         print_json(b, &v, &out);
     } else {
         print_text(b, &v, &out);

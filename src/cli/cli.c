@@ -78,7 +78,7 @@ complain(const struct fault *f)
     fflush(stdout);
     struct buf safe; /* it may hold a server's words */
     buf_init(&safe, FAULT_MSG_MAX * 4);
-    (void)text_put(&safe, slice_cstr(f->msg), TEXT_ALL);
+    (void)text_put(&safe, slice_cstr(f->msg[0] ? f->msg : "it cannot be done"), TEXT_ALL);
     fprintf(stderr, "vivace: %.*s\n", SL_FMT(buf_slice(&safe)));
     buf_fini(&safe);
     return CLI_FAILED;

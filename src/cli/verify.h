@@ -13,6 +13,7 @@ struct verify {
     struct block_reader *reader;
     const struct parquet_file *file;
     const struct block_schema *schema;
+    bool gone; /* removed since it was listed: by the server, no fault */
     uint64_t problem_count;
     struct buf problems; /* "place\0text\0" one after another */
     uint64_t pages, values, spans, traces;

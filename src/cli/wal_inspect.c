@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define INSPECT_BYTES_MAX ((size_t)1 << 30) /* memory for traces and records of one segment */
@@ -331,6 +332,7 @@ json_line(struct buf *out, const struct segment_view *v)
 
 struct inspect {
     struct wal *wal;
+    const char *dir;
     struct wal_view_names names;
     bool json, only_one, bad, closed;
     uint64_t only;
@@ -360,6 +362,24 @@ foreign(struct inspect *x, uint64_t seq, const struct fault *f)
     buf_append_byte(out, '\n');
 }
 
+/* Made, and nothing written yet: by the owner just now, or by one that crashed then. */
+static bool
+is_empty(const struct inspect *x, uint64_t seq)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    int n = snprintf(path, sizeof path, "%s/%016llx.wal", x->dir, (unsigned long long)seq);
+    return n < (int)sizeof path && stat(path, &st) == 0 && st.st_size == 0;
+}
+
+static void
+empty(struct inspect *x, uint64_t seq)
+{
+    if (!x->json) {
+        buf_printf(&x->lines, "%016llx.wal: empty\n", (unsigned long long)seq);
+    }
+}
+
 static void
 inspect_one(struct inspect *x, uint64_t seq, bool last)
 {
@@ -372,7 +392,9 @@ inspect_one(struct inspect *x, uint64_t seq, bool last)
         view_fini(&v); /* removed since it was listed */
         return;
     }
-    if (rc != OK) {
+    if (rc == ERR_CORRUPT && is_empty(x, seq)) {
+        empty(x, seq);
+    } else if (rc != OK) {
         foreign(x, seq, &f);
     } else {
         x->bad = x->bad || is_bad(&v);
@@ -464,7 +486,8 @@ wal_inspect_command(int argc, char *const *argv)
         return complain_usage(&f);
     }
     x.only_one = split_segment(args.v[0], dir, &x.only);
-    err rc = wal_view_open(x.only_one ? dir : args.v[0], &f, &x.wal);
+    x.dir = x.only_one ? dir : args.v[0];
+    err rc = wal_view_open(x.dir, &f, &x.wal);
     rc = rc == OK ? wal_view_list(x.wal, &f, &x.names) : rc;
     if (rc == OK && x.only_one && access(args.v[0], R_OK) != 0) {
         rc = FAULT_OS(&f, ERR_NOT_FOUND, "%s", args.v[0]);

@@ -64,6 +64,8 @@ test('a torn tail, a corrupt record, a foreign file and a damaged index are told
   assert.deepEqual(lines(corrupt.stdout)[0].damages[0], { kind: 'corrupt', offset: 64, bytes: lines(corrupt.stdout)[0].damages[0].bytes });
   assert.match(run(path).stdout, /byte 64, \d+ bytes: corrupt/);
 
+  writeFileSync(join(copy, '00000000000000fe.wal'), '');
+  assert.match(run(copy).stdout, /00000000000000fe\.wal: empty/);
   writeFileSync(join(copy, '00000000000000ff.wal'), 'not a segment at all');
   writeFileSync(join(copy, name.replace('.wal', '.idx')), 'not an index');
   const bad = run(copy);
