@@ -72,6 +72,7 @@ struct group_job {
     uint32_t *found; /* traces that do match, newest first */
     uint8_t *odd;    /* by number: it must be put together */
     size_t count, cap, matched;
+    size_t sure;    /* of the matched: those that need not be put together */
     uint64_t bytes; /* read by it already counted */
     uint64_t judged;
     err rc;
@@ -166,7 +167,7 @@ look_at_group(void *ctx, size_t i)
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
     const struct blocks_cursor *c = job->cursor;
     struct group_judge *j = job->judge;
-    job->count = job->matched = 0;
+    job->count = job->matched = job->sure = 0;
     job->judged = 0;
     job->rc = group_judge_open(j, job->group.group, &job->fault);
     if (job->rc != OK || j->trace_count == 0 || j->never_loose) {
@@ -335,6 +336,7 @@ judge_one(struct group_job *job, uint32_t number)
     job->judged++;
     if (rc == ERR_AGAIN || (rc == OK && j->eval.set_count)) {
         job->odd[number] = rc == ERR_AGAIN;
+        job->sure += rc == OK;
         job->found[job->matched++] = number;
         rc = OK;
     }
@@ -355,13 +357,13 @@ judge_group(void *ctx, size_t i)
     for (size_t k = left / 2; limit && k-- > 0;) {
         sift_down(traces, job->some, left, k);
     }
-    for (; job->rc == OK && limit && in_order > 0 && job->matched < limit; in_order--) {
+    for (; job->rc == OK && limit && in_order > 0 && job->sure < limit; in_order--) {
         const uint32_t newest = job->some[0];
         job->some[0] = job->some[--left];
         sift_down(traces, job->some, left, 0);
         job->rc = judge_one(job, newest);
     }
-    const bool full = limit && job->matched >= limit; /* of newer ones than are left */
+    const bool full = limit && job->sure >= limit; /* of newer ones than are left */
     while (job->rc == OK && !full && left > 0) {
         job->rc = judge_one(job, job->some[--left]);
     }

@@ -15,8 +15,8 @@
 const char *
 place_name(enum place p)
 {
-    static const char *const names[] = {"live", "one block", "traces scattered", "spans scattered",
-                                        "spans twice"};
+    static const char *const names[] = {
+        "live", "one block", "twice in one block", "traces scattered", "spans scattered", "spans twice"};
     return names[p];
 }
 
@@ -65,6 +65,7 @@ part_of(enum place place, size_t home, struct rng *r)
     case PLACE_LIVE:
         return BLOCKS + rng_below(r, PUSHES);
     case PLACE_BLOCK:
+    case PLACE_REPEATED:
         return 0;
     case PLACE_TRACES:
         return home;
@@ -89,8 +90,8 @@ spread(struct span_batch *parts, const struct span_batch *traces, size_t count, 
         for (size_t i = 0; i < traces[t].span_count; i++) {
             size_t first = part_of(place, home, r);
             put(&parts[first], &traces[t], i);
-            if (place == PLACE_TWICE && rng_below(r, 4) == 0) {
-                put(&parts[rng_below(r, PARTS)], &traces[t], i);
+            if ((place == PLACE_TWICE || place == PLACE_REPEATED) && rng_below(r, 4) == 0) {
+                put(&parts[place == PLACE_TWICE ? rng_below(r, PARTS) : 0], &traces[t], i);
             }
         }
     }

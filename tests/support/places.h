@@ -13,6 +13,7 @@
 enum place {
     PLACE_LIVE,      /* several pushes, a sealed segment and a head */
     PLACE_BLOCK,     /* one block */
+    PLACE_REPEATED,  /* one block, a quarter of the spans twice in it */
     PLACE_TRACES,    /* three blocks and live data, each trace whole in one of them */
     PLACE_SCATTERED, /* the same, each span for itself */
     PLACE_TWICE,     /* the same, and a quarter of the spans in two of them */

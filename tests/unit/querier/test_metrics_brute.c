@@ -36,7 +36,7 @@ struct world {
 static bool
 is_exact(int place)
 {
-    return place != PLACE_TWICE;
+    return place != PLACE_TWICE && place != PLACE_REPEATED;
 }
 
 static void
