@@ -414,6 +414,26 @@ a_failed_flush_is_tried_again_after_a_growing_pause(void **state)
 }
 
 static void
+an_interrupted_flush_is_no_failure_and_goes_on_later(void **state)
+{
+    struct fault f = {0};
+    (void)state;
+    start();
+    push_some();
+    assert_ok(ingester_flush(ing, &f), &f);
+    const double failed = counted("tempo_ingester_failed_flushes_total");
+    flusher_cancel(fl, true);
+    assert_int_equal(flusher_run(fl, NULL), ERR_CANCELLED);
+    assert_all_once();
+    assert_int_equal(block_count("a"), 0);
+    assert_true(counted("tempo_ingester_failed_flushes_total") == failed);
+    flusher_cancel(fl, false);
+    flusher_maintain(fl); /* at once: no pause */
+    assert_trace("a", 3, 0, 2 * SPANS);
+    stop();
+}
+
+static void
 a_damaged_record_is_set_aside_before_its_segment_goes(void **state)
 {
     char path[512], quarantine[128];
@@ -513,6 +533,7 @@ main(void)
         T(a_crash_at_any_step_loses_and_doubles_nothing),
         T(a_crash_after_a_passing_failure_loses_and_doubles_nothing),
         T(a_failed_flush_is_tried_again_after_a_growing_pause),
+        T(an_interrupted_flush_is_no_failure_and_goes_on_later),
         T(a_damaged_record_is_set_aside_before_its_segment_goes),
         T(a_query_during_a_flush_sees_each_span_once),
     };
