@@ -135,6 +135,7 @@ running_search_begin(struct running_search *s, const _Atomic bool *cancelled, st
         .headers_only = !r->has_q,
         .guard = {.cancelled = cancelled, .deadline_mono_ns = query_deadline(s->owner.fe)},
         .budget = o->query_budget,
+        .pool = o->pool,
     };
     s->search = search_create(&s->query);
 out:

@@ -66,8 +66,9 @@ struct group_job {
     struct listed_group group;
     struct group_judge *judge; /* of the block `of_block` */
     size_t of_block;
-    uint32_t *some;  /* traces that may match, by number */
-    trace_id *ids;   /* of them */
+    uint32_t *some; /* traces that may match, by number */
+    trace_id *ids;  /* of them */
+    uint64_t *hashes;
     uint8_t *spread; /* they lie elsewhere too */
     uint32_t *found; /* traces that do match, newest first */
     uint8_t *odd;    /* by number: it must be put together */
@@ -126,6 +127,7 @@ search_close(void *cursor)
         group_judge_destroy(c->jobs[i].judge);
         mem_free(c->jobs[i].some);
         mem_free(c->jobs[i].ids);
+        mem_free(c->jobs[i].hashes);
         mem_free(c->jobs[i].spread);
         mem_free(c->jobs[i].found);
         mem_free(c->jobs[i].odd);
@@ -147,6 +149,7 @@ job_reserve(struct group_job *job, size_t n)
         job->cap = n;
         job->some = mem_realloc(job->some, n, sizeof *job->some);
         job->ids = mem_realloc(job->ids, n, sizeof *job->ids);
+        job->hashes = mem_realloc(job->hashes, n, sizeof *job->hashes);
         job->spread = mem_realloc(job->spread, n, sizeof *job->spread);
         job->found = mem_realloc(job->found, n, sizeof *job->found);
         job->odd = mem_realloc(job->odd, n, sizeof *job->odd);
@@ -178,6 +181,7 @@ look_at_group(void *ctx, size_t i)
         const struct judged_trace *t = &j->traces[k];
         if (judged_is_part(j, t) || (judged_may_match(j, t) && is_in_range(&c->hunt, t))) {
             job->ids[job->count] = t->id;
+            job->hashes[job->count] = trace_sets_hash(&t->id);
             job->some[job->count++] = (uint32_t)k;
         }
     }
@@ -214,7 +218,7 @@ ask_blocks(struct blocks_cursor *c, struct group_job *job, struct fault *f)
             continue;
         }
         for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
-            TRY(trace_sets_ask(&c->sets, b, r, g, job->ids, job->count, job->spread, f));
+            TRY(trace_sets_ask(&c->sets, b, r, g, job->ids, job->hashes, job->count, job->spread, f));
         }
     }
 out:
@@ -229,12 +233,13 @@ ask_neighbours(struct blocks_cursor *c, struct group_job *job, struct fault *f)
     const size_t last = job->count - 1;
     err rc = OK;
     if (job->group.group > 0 && job->some[0] == 0) {
-        TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group - 1, job->ids, 1, job->spread, f));
+        TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group - 1, job->ids, job->hashes, 1,
+                           job->spread, f));
     }
     if (job->group.group + 1 < block_reader_file(r)->meta->row_group_count &&
         job->some[last] + 1 == job->judge->trace_count) {
-        TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group + 1, job->ids + last, 1,
-                           job->spread + last, f));
+        TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group + 1, job->ids + last,
+                           job->hashes + last, 1, job->spread + last, f));
     }
 out:
     return rc;

@@ -68,7 +68,15 @@ group_scan_open(struct group_scan *s, size_t row_group, struct fault *f)
     if (row_group >= m->row_group_count) {
         return FAULT(f, ERR_INVALID, "no row group %zu", row_group);
     }
-    arena_reset(&p->arena);
+    /* Row groups are alike: one chunk for what the last one took is kept from then on. */
+    if (p->arena.head && p->arena.bytes > p->arena.chunk_bytes) {
+        const size_t bytes = p->arena.bytes;
+        arena_fini(&p->arena);
+        arena_init(&p->arena, GROUP_BYTES_MAX);
+        p->arena.chunk_bytes = bytes + bytes / 8;
+    } else {
+        arena_reset(&p->arena);
+    }
     s->row_group = row_group;
     s->rows = (size_t)m->row_groups[row_group].row_count;
     s->words = (s->rows + 63) / 64;

@@ -146,20 +146,17 @@ load_bloom(struct trace_sets *t, const struct block_reader *r, size_t group, str
     return rc == ERR_NOT_FOUND ? OK : rc == OK ? account(t, f) : rc;
 }
 
-static bool
-may_hold(const struct trace_set *set, const trace_id *id)
+uint64_t
+trace_sets_hash(const trace_id *id)
 {
     char hex[2 * TRACE_ID_BYTES];
-    if (set->no_bloom) {
-        return true;
-    }
     hex_encode(id->b, TRACE_ID_BYTES, hex);
-    return parquet_bloom_has(&set->bloom, parquet_bloom_hash(slice_of(hex, sizeof hex)));
+    return parquet_bloom_hash(slice_of(hex, sizeof hex));
 }
 
 err
 trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
-               const trace_id *ids, size_t n, uint8_t *ret, struct fault *f)
+               const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret, struct fault *f)
 {
     const size_t groups = block_reader_file(r)->meta->row_group_count;
     err rc = OK;
@@ -174,7 +171,7 @@ trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r,
         TRY(load_bloom(t, r, group, set, f));
     }
     for (size_t i = 0; i < n; i++) {
-        if (ret[i] || !may_hold(set, &ids[i])) {
+        if (ret[i] || (set->has_bloom && !parquet_bloom_has(&set->bloom, hashes[i]))) {
             continue;
         }
         if (!set->has_ids) {

@@ -17,6 +17,10 @@ struct trace_sets {
 
 void trace_sets_init(struct trace_sets *t, size_t block_count, struct budget *budget);
 void trace_sets_fini(struct trace_sets *t);
-/* Mark (ret[i] = 1) the traces that have rows in the row group of block number `block`. */
+/* What a filter is asked. */
+uint64_t trace_sets_hash(const trace_id *id);
+/* Mark (ret[i] = 1) the traces that have rows in the row group of block number `block`; hashes[i] is that of
+ * ids[i]. */
 CHECKED err trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
-                           const trace_id *ids, size_t n, uint8_t *ret, struct fault *f);
+                           const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret,
+                           struct fault *f);
