@@ -5,12 +5,12 @@
  * together from all sources. */
 #include "block_gather.h"
 #include "group_judge.h"
+#include "parallel.h"
 #include "row_groups.h"
 #include "search_priv.h"
 #include "trace_sets.h"
 
 #include "vivace/base/mem.h"
-#include "vivace/runtime/fork.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -165,8 +165,9 @@ is_in_range(const struct search_hunt *h, const struct judged_trace *t)
 }
 
 static void
-look_at_group(void *ctx, size_t i)
+look_at_group(void *ctx, size_t slot, size_t i)
 {
+    (void)slot;
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
     const struct blocks_cursor *c = job->cursor;
     struct group_judge *j = job->judge;
@@ -351,8 +352,9 @@ judge_one(struct group_job *job, uint32_t number)
 /* Those that match, newest first. The newest are judged one by one, since a common match fills the answer
  * with them; for a rare one the others come in any order. */
 static void
-judge_group(void *ctx, size_t i)
+judge_group(void *ctx, size_t slot, size_t i)
 {
+    (void)slot;
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
     const struct search *search = job->cursor->hunt.search;
     const struct judged_trace *traces = job->judge->traces;
@@ -469,12 +471,12 @@ search_advance(void *cursor, struct candidates *out, struct search_stats *stats,
         stats->jobs_done += stats->jobs - stats->jobs_done;
     }
     TRY(rc);
-    fork_join(c->hunt.pool, c->jobs_now, look_at_group, c);
+    parallel_for(c->hunt.pool, c->jobs_now, look_at_group, c);
     TRY(first_failure(c, f));
     for (size_t i = 0; i < c->jobs_now; i++) {
         TRY(sort_out(c, &c->jobs[i], out, f));
     }
-    fork_join(c->hunt.pool, c->jobs_now, judge_group, c);
+    parallel_for(c->hunt.pool, c->jobs_now, judge_group, c);
     TRY(first_failure(c, f));
     for (size_t i = 0; i < c->jobs_now; i++) {
         TRY(hand_over(c, &c->jobs[i], out, f));

@@ -1,5 +1,7 @@
 #include "vivace/querier/tags.h"
 
+#include "tags_priv.h"
+
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
 #include "vivace/base/table.h"
@@ -38,8 +40,20 @@ static char fresh, told; /* is a name in a stream already */
 
 /* --- collecting ----------------------------------------------------------------------------------------- */
 
-static void
-add_name(struct tag_collector *c, enum tag_scope scope, slice name)
+const struct tags_query *
+tag_query(const struct tag_collector *c)
+{
+    return c->q;
+}
+
+bool
+tag_is_full(const struct tag_collector *c)
+{
+    return c->full;
+}
+
+void
+tag_add_name(struct tag_collector *c, enum tag_scope scope, slice name)
 {
     struct str_table *t = &c->names[scope];
     if (!(c->q->scopes & 1U << scope) || c->full || str_table_get(t, name)) {
@@ -56,7 +70,7 @@ static void
 add_names(struct tag_collector *c, enum tag_scope scope, const struct span_batch *b, struct run run)
 {
     for (uint32_t i = 0; i < run.n; i++) {
-        add_name(c, scope, attr_key(&b->attrs[run.at + i]));
+        tag_add_name(c, scope, attr_key(&b->attrs[run.at + i]));
     }
 }
 
@@ -127,20 +141,26 @@ add_value(struct tag_collector *c, const struct tql_static *v)
     *slot = (uint32_t)c->value_count;
 }
 
+void
+tag_add_value(struct tag_collector *c, const struct tql_static *v)
+{
+    if (!tql_type_is_array(v->type)) {
+        add_value(c, v);
+        return;
+    }
+    for (uint32_t i = 0; i < v->n; i++) {
+        struct tql_static element = tql_static_element(v, i);
+        add_value(c, &element);
+    }
+}
+
 static void
 values_of_span(struct tag_collector *c, struct eval *e, size_t row)
 {
     for (size_t i = 0; i < c->q->slot_count; i++) {
         struct tql_static v;
         for (uint32_t at = 0; eval_each(e, row, c->q->slots[i], at, &v); at++) {
-            if (!tql_type_is_array(v.type)) {
-                add_value(c, &v);
-                continue;
-            }
-            for (uint32_t k = 0; k < v.n; k++) {
-                struct tql_static element = tql_static_element(&v, k);
-                add_value(c, &element);
-            }
+            tag_add_value(c, &v);
         }
     }
 }
@@ -358,7 +378,8 @@ open_all(struct tags *t, struct fault *f)
                                            .plan = t->q.plan,
                                            .start_ns = t->q.start_ns,
                                            .end_ns = t->q.end_ns,
-                                           .budget = t->q.budget};
+                                           .budget = t->q.budget,
+                                           .guard = &t->q.guard};
         for (size_t k = 0; k < t->q.tag_source_count; k++) {
             const struct tag_source *source = &t->q.tag_sources[k];
             err rc =

@@ -16,7 +16,6 @@ enum lock_rank { /* lower is taken first; see docs/locking.md */
                  LOCK_LIMITER = 60,
                  LOCK_QUERIES = 65,
                  LOCK_FLUSH = 67,
-                 LOCK_FORK = 68,
                  LOCK_PARALLEL = 69,
                  LOCK_POOL = 70,
                  LOCK_MAILBOX = 80,

@@ -6,6 +6,7 @@
 
 #include "vivace/base/table.h"
 #include "vivace/querier/search.h"
+#include "vivace/runtime/pool.h"
 #include "vivace/traceql/traceql.h"
 
 #include <stdatomic.h>
@@ -107,6 +108,7 @@ struct world {
     trace_id ids[TRACES_MAX];
     struct span_batch whole[TRACES_MAX]; /* every trace put together */
     size_t trace_count;
+    struct pool *pool;
 };
 
 static void
@@ -150,7 +152,7 @@ put_together(struct world *w)
 }
 
 static void
-world_make(struct world *w, uint64_t seed, size_t traces, size_t blocks, bool with_live)
+world_make(struct world *w, uint64_t seed, size_t traces, size_t blocks, bool with_live, size_t one_strays_in)
 {
     struct span_random r = {.traces = traces, .few_values = true};
     struct span_batch parts[8];
@@ -168,7 +170,8 @@ world_make(struct world *w, uint64_t seed, size_t traces, size_t blocks, bool wi
         w->ids[t] = random_trace(&r, t);
         size_t n = random_one_in(&r, 20) ? 60 : 1 + rng_below(&r.rng, 12);
         for (size_t i = 0; i < n; i++) {
-            size_t place = random_one_in(&r, 30) ? rng_below(&r.rng, blocks + (with_live ? 1 : 0)) : home;
+            size_t place =
+                random_one_in(&r, one_strays_in) ? rng_below(&r.rng, blocks + (with_live ? 1 : 0)) : home;
             struct span_batch *b = place == blocks ? &w->live.spans : &parts[place];
             random_context(&r, b);
             random_span(&r, b);
@@ -314,6 +317,7 @@ check(struct world *w, const char *text, uint32_t limit, uint64_t from, uint64_t
                              .start_ns = from,
                              .end_ns = to,
                              .spans_per_set = 5,
+                             .pool = w->pool,
                              .limit = limit};
     err expected = brute_force(w, &q, &want);
     struct search *s = search_create(&q);
@@ -408,17 +412,21 @@ static const char *const queries[] = {
 };
 
 static void
-run_all(uint64_t seed, size_t traces, size_t blocks, bool with_live)
+run_all(uint64_t seed, size_t traces, size_t blocks, bool with_live, size_t one_strays_in)
 {
     struct world w;
     struct rng r;
     rng_seed(&r, seed);
-    world_make(&w, seed, traces, blocks, with_live);
+    world_make(&w, seed, traces, blocks, with_live, one_strays_in);
+    w.pool = seed % 3 ? pool_create("test", 3, 100) : NULL;
     for (size_t q = 0; q < sizeof queries / sizeof *queries; q++) {
         uint64_t from = rng_below(&r, 2) ? 0 : START + rng_below(&r, 200) * SECOND;
         uint64_t to = rng_below(&r, 2) ? UINT64_MAX : from + rng_below(&r, 200) * SECOND;
         check(&w, queries[q], 0, 0, UINT64_MAX);
         check(&w, queries[q], (uint32_t)rng_below(&r, 30), from, to);
+    }
+    if (w.pool) {
+        pool_destroy(w.pool);
     }
     world_fini(&w);
 }
@@ -427,8 +435,8 @@ static void
 what_lies_in_one_block_is_shown_as_if_judged_whole(void **state)
 {
     (void)state;
-    run_all(1, TRACES_MAX, 1, false);
-    run_all(2, 20, 1, false);
+    run_all(1, TRACES_MAX, 1, false, 30);
+    run_all(2, 20, 1, false, 30);
 }
 
 static void
@@ -436,8 +444,16 @@ what_is_spread_over_blocks_and_live_data_is_shown_whole(void **state)
 {
     (void)state;
     for (uint64_t seed = 3; seed < 6; seed++) {
-        run_all(seed, 60 + 30 * (size_t)seed % 140, 1 + seed % 3, seed % 2);
+        run_all(seed, 60 + 30 * (size_t)seed % 140, 1 + seed % 3, seed % 2, 30);
     }
+}
+
+static void
+what_is_scattered_all_over_is_gathered(void **state)
+{
+    (void)state;
+    run_all(7, 120, 4, false, 1);
+    run_all(8, 120, 2, true, 2);
 }
 
 int
@@ -446,6 +462,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_lies_in_one_block_is_shown_as_if_judged_whole),
         cmocka_unit_test(what_is_spread_over_blocks_and_live_data_is_shown_whole),
+        cmocka_unit_test(what_is_scattered_all_over_is_gathered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
