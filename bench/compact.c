@@ -86,12 +86,12 @@ int
 main(int argc, char **argv)
 {
     const char *dir = "bench-blocks";
-    double level = 3, blocks = 4;
+    double level = 1, blocks = 4;
     bool keep = false;
     const struct arg args[] = {
         {"--dir", "the path of the blocks, above the tenants' (bench-blocks)", NULL, &dir, NULL},
         {"--blocks", "how many of them at most (4)", &blocks, NULL, NULL},
-        {"--level", "zstd level (3)", &level, NULL, NULL},
+        {"--level", "zstd level (1)", &level, NULL, NULL},
         {"--keep", "leave the result", NULL, NULL, &keep},
         {NULL, NULL, NULL, NULL, NULL},
     };

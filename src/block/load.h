@@ -55,8 +55,9 @@ struct loader {
     size_t aimed_cap;
     uint32_t *cell_at; /* by shape: cell + 1 in the column under way */
     size_t cell_cap;
-    uint8_t *shape_seen; /* by shape: its aims are there */
+    uint32_t *shape_owners; /* by shape: how many of the owners have it */
     size_t seen_cap;
+    size_t taken; /* values of the column under way that have a cell */
     struct load_item *items;
     size_t item_count, item_cap;
     struct id_table scopes; /* resource_raw and scope_raw -> scope + 1 */

@@ -58,20 +58,17 @@ static void
 aim(struct loader *l, enum block_scope scope)
 {
     const struct load_owners *o = &l->owners[scope];
-    uint32_t last = UINT32_MAX;
     l->aim_count = 0;
     l->aimed = grow_zeroed(l->aimed, &l->aimed_cap, l->schema->attr_count + 1, sizeof *l->aimed);
     memset(l->aimed, 0xff, l->schema->attr_count * sizeof *l->aimed);
     l->cell_at = grow_zeroed(l->cell_at, &l->cell_cap, l->b->shape_count + 1, sizeof *l->cell_at);
-    l->shape_seen = grow_zeroed(l->shape_seen, &l->seen_cap, l->b->shape_count + 1, 1);
-    memset(l->shape_seen, 0, l->b->shape_count);
+    l->shape_owners = grow_zeroed(l->shape_owners, &l->seen_cap, l->b->shape_count + 1, sizeof(uint32_t));
+    memset(l->shape_owners, 0, l->b->shape_count * sizeof(uint32_t));
     for (size_t i = 0; i < o->count; i++) {
         uint32_t shape = o->at[i].shape;
-        if (shape != last && !l->shape_seen[shape]) {
-            l->shape_seen[shape] = 1;
+        if (l->shape_owners[shape]++ == 0) {
             aim_shape(l, scope, shape);
         }
-        last = shape;
     }
 }
 
@@ -106,6 +103,41 @@ put_value(struct loader *l, const struct parquet_vector *v, size_t k, enum value
     return rc;
 }
 
+/* Spans: every level is an owner, and nulls are passed over by the eight. */
+static err
+take_span_attr(struct loader *l, const struct parquet_vector *v)
+{
+    const struct load_owners *owners = &l->owners[BLOCK_SPAN];
+    size_t value = 0, n = v->page.level_count;
+    err rc = OK;
+    if (n > owners->count - l->owner) {
+        return load_corrupt(l, "a column has more values than there are owners");
+    }
+    const struct load_owner *at = &owners->at[l->owner];
+    for (size_t i = 0; i < n; i++) {
+        uint64_t eight = 1;
+        if (v->def && i + sizeof eight <= n) {
+            memcpy(&eight, v->def + i, sizeof eight);
+        }
+        if (eight == 0) {
+            i += sizeof eight - 1;
+            continue;
+        }
+        if (v->def && v->def[i] == 0) {
+            continue;
+        }
+        uint32_t cell = l->cell_at[at[i].shape];
+        l->taken += cell > 0;
+        if (cell && at[i].held) {
+            TRY(put_value(l, v, value, l->attr->kind, &at[i].cells[cell - 1], at[i].row));
+        }
+        value++;
+    }
+    l->owner += n;
+out:
+    return rc;
+}
+
 static err
 take_attr(struct loader *l, const struct parquet_vector *v)
 {
@@ -124,10 +156,8 @@ take_attr(struct loader *l, const struct parquet_vector *v)
         const struct load_owner *o = &owners->at[l->owner++];
         uint32_t cell = l->cell_at[o->shape];
         bool present = def > there;
-        if (cell && !present) {
-            return load_corrupt(l, "an attribute's column has no value");
-        }
-        if (cell && o->held) {
+        l->taken += cell && present;
+        if (cell && present && o->held) {
             TRY(put_value(l, v, value, l->attr->kind, &o->cells[cell - 1], o->row));
         }
         value += present;
@@ -140,13 +170,19 @@ static err
 load_column(struct loader *l, const struct block_attr_column *c)
 {
     int32_t first = l->aimed[c - l->schema->attrs];
+    size_t due = 0; /* owners whose shape has the attribute: each must have a value */
     for (int32_t i = first; i >= 0; i = l->aims[i].next) {
         l->cell_at[l->aims[i].shape] = l->aims[i].cell + 1;
+        due += l->shape_owners[l->aims[i].shape];
     }
+    l->taken = 0;
     l->attr = c;
     l->use = LOAD_RAW; /* what is malformed is known by the file's schema */
     err rc = load_pages(l, c->column, c->kind == VALUE_STRING ? PARQUET_DECODE_CODES : PARQUET_DECODE_VALUES,
-                        take_attr);
+                        c->scope == BLOCK_SPAN ? take_span_attr : take_attr);
+    if (rc == OK && l->taken != due) {
+        rc = load_corrupt(l, "an attribute's column has no value");
+    }
     if (rc == OK && l->owner != l->owners[c->scope].count) {
         rc = load_corrupt(l, "an attribute's column ends early");
     }

@@ -147,7 +147,7 @@ new_pool(struct merge *m, struct block_builder **ret)
     struct block_builder_options o = {
         .tenant = m->o->tenant,
         .budget = m->o->budget,
-        .zstd_level = m->o->zstd_level ? m->o->zstd_level : 3,
+        .zstd_level = m->o->zstd_level,
         .row_group_rows = m->o->row_group_rows,
         .page_rows = m->o->page_rows,
     };

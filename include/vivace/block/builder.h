@@ -24,7 +24,7 @@ enum block_order {
 struct block_builder_options {
     slice tenant;            /* 1..BLOCK_TENANT_MAX bytes */
     struct budget *budget;   /* may be NULL; memory of the builder and of the writing */
-    int zstd_level;          /* 0 = 1 (flush); compaction uses 3 */
+    int zstd_level;          /* 0 = 1: higher ones save nothing on the bench's corpus */
     enum block_order order;  /* measured in bench/block.c */
     uint32_t row_group_rows; /* 0 = 65536 */
     uint32_t page_rows;      /* 0 = 8192 */

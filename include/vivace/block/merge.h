@@ -22,7 +22,7 @@ struct block_merge_options {
     size_t input_count; /* 1..BLOCK_MERGE_INPUTS_MAX */
     slice tenant;
     struct budget *budget;   /* may be NULL */
-    int zstd_level;          /* 0 = 3 */
+    int zstd_level;          /* 0 = 1 */
     uint32_t row_group_rows; /* 0 = 65536 */
     uint32_t page_rows;      /* 0 = 8192 */
     /* Asked every few milliseconds of work, on the caller's thread; may wait there. What it returns but OK
