@@ -5,7 +5,9 @@ import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { binary } from './lib/server.mjs';
+import { until } from './lib/jaeger.mjs';
+import { makeRequest, makeSpan, mustPush, newSpanId, newTraceId, str } from './lib/otlp.mjs';
+import { Server, binary } from './lib/server.mjs';
 
 const dir = mkdtempSync(join(tmpdir(), 'vivace-cli-block-'));
 const blocks = join(dir, 'blocks');
@@ -141,4 +143,30 @@ test('a reader that goes away and a full disk end it without a crash', () => {
   closeSync(full);
   assert.equal(r.status, 1);
   assert.match(r.stderr, /cannot be written/);
+});
+
+test('blocks that a server cut and merged are good, looked at while it runs', { timeout: 90_000 }, async () => {
+  const server = await Server.start({ compactor: { compaction: { compaction_cycle: '200ms', compacted_block_retention: '1h' } } });
+  try {
+    const data = join(server.dir, 'data/blocks');
+    const traces = Array.from({ length: 20 }, () => ({ id: newTraceId(), root: newSpanId() }));
+    for (let round = 0; round < 4; round++) {
+      for (const { id, root } of traces) {
+        const first = round ? [] : [makeSpan({ traceId: id, spanId: root, name: 'root', attributes: [str('k', 'v')] })];
+        await mustPush(server, makeRequest([...first, makeSpan({ traceId: id, parentSpanId: root, name: `round ${round}`, status: { code: 2 } })], { service: `s${round}` }));
+      }
+      assert.equal((await fetch(`${server.url}/flush`, { method: 'POST' })).status, 204);
+    }
+    const list = () => lines(run('block', 'list', data, '--json').out);
+    await until(() => list().filter((b) => b.state === 'block').length === 1 && list().some((b) => b.state === 'compacted'), 30_000);
+    const merged = list().find((b) => b.state === 'block');
+    assert.deepEqual([merged.spans, merged.traces, merged.level], [100, 20, 1]);
+    const r = run('block', 'verify', data);
+    assert.equal(r.code, 0, r.out);
+    assert.match(r.out, /good: 100 spans in 20 traces/);
+    assert.match(run('block', 'inspect', merged.path).out, /\nreplaces +block [0-9a-f-]{36}\n/);
+    assert.equal(spansOf(lines(run('block', 'cat', merged.path, '--trace', traces[3].id).out)).length, 5);
+  } finally {
+    await server.stop();
+  }
 });
