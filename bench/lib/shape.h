@@ -11,7 +11,7 @@ enum shape_answer {
 };
 
 enum shape_expect {
-    EXPECT_SOME,  /* at least one result */
+    EXPECT_SOME,  /* at least one result; of series, values above zero */
     EXPECT_LIMIT, /* as many as asked for: there are more */
     EXPECT_NONE,  /* nothing has it */
     EXPECT_EXACT, /* `exact` results, or for series this sum of their values */
