@@ -6,8 +6,9 @@
 #include "vivace/base/mem.h"
 #include "vivace/codec/otlp.h"
 
-#define HEAD_TRIES                                                                                           \
-    4 /* a head may be sealed between choosing it and appending: by size, age or a failed sync */
+/* A head may be sealed between choosing it and appending: by size, age, a flush or a failed sync. On a busy
+ * machine that happened four times in a row, and a push that could have been stored was refused. */
+#define HEAD_TRIES 64
 
 enum verdict { KEEP, DROP_LIVE_TRACES, DROP_TOO_LARGE };
 
