@@ -91,6 +91,68 @@ take_rows(struct group_reader *r)
     r->count = n;
 }
 
+/* --- values by row -------------------------------------------------------------------------------------- */
+
+/* The first event or link of a row that has a value; `to` when none has. */
+static uint32_t
+first_element(const struct slot_vector *v, uint32_t from, uint32_t to)
+{
+    while (from < to && vector_at(v, from).type == TQL_NIL) {
+        from++;
+    }
+    return from;
+}
+
+/* Values of events or links as values of the rows that count: the first a row has, as eval_value says. */
+static err
+parts_by_row(struct group_reader *r, const struct slot_vector *v, const struct group_parts *parts,
+             struct fault *f, const struct slot_vector **ret)
+{
+    const size_t rows = r->scan->rows;
+    struct slot_vector *by_row = arena_new(&r->memory, struct slot_vector);
+    uint32_t *codes = arena_new_array(&r->memory, uint32_t, rows + 1);
+    int64_t *ints = arena_new_array(&r->memory, int64_t, rows + 1);
+    uint64_t *present = arena_new_array(&r->memory, uint64_t, rows / 64 + 1);
+    if (!by_row || !codes || !ints || !present) {
+        return no_memory(f);
+    }
+    for (size_t k = 0; k < r->count; k++) {
+        const uint32_t row = r->rows[k];
+        const uint32_t at = first_element(v, parts->first[row], parts->first[row + 1]);
+        if (at == parts->first[row + 1]) {
+            continue; /* code 0, or a bit that is not set: nil */
+        }
+        present[row / 64] |= UINT64_C(1) << row % 64;
+        if (v->form == VECTOR_CODED) {
+            codes[row] = v->codes[at];
+        } else {
+            ints[row] = v->ints[at];
+        }
+    }
+    *by_row = *v;
+    by_row->count = rows;
+    by_row->codes = codes;
+    by_row->ints = ints;
+    by_row->present = present;
+    *ret = by_row;
+    return OK;
+}
+
+static err
+slot_by_row(struct group_reader *r, uint32_t slot, struct fault *f, const struct slot_vector **ret)
+{
+    const struct tql_slot *s = &r->sink->q->plan->compiler.slots.slots[slot];
+    const struct slot_vector *v = NULL;
+    const struct group_parts *parts = NULL;
+    err rc = group_slot(r->scan, slot, f, &v);
+    *ret = v;
+    if (rc == OK && slot_is_part(s)) {
+        rc = group_parts(r->scan, (enum tql_level)s->level, f, &parts);
+        rc = rc == OK ? parts_by_row(r, v, parts, f, ret) : rc;
+    }
+    return rc;
+}
+
 /* --- groups --------------------------------------------------------------------------------------------- */
 
 /* Dense numbers for 64-bit keys. */
@@ -236,7 +298,7 @@ make_groups(struct group_reader *r, uint32_t *groups, struct fault *f)
     memset(groups, 0, r->count * sizeof *groups);
     for (size_t i = 0; i < m->by_count; i++) {
         uint32_t code_count = 0;
-        TRY(group_slot(r->scan, m->by[i], f, &labels[i]));
+        TRY(slot_by_row(r, m->by[i], f, &labels[i]));
         TRY(label_codes(r, labels[i], codes, &code_count, f));
         TRY(combine(r, groups, &group_count, codes, code_count, f));
     }
@@ -362,7 +424,7 @@ collect(struct group_reader *r, struct fault *f)
         return no_memory(f);
     }
     if (metrics_measures(q)) {
-        TRY(group_slot(r->scan, q->plan->metric.slot, f, &measured));
+        TRY(slot_by_row(r, q->plan->metric.slot, f, &measured));
     }
     TRY(make_groups(r, groups, f));
     if (measured) {

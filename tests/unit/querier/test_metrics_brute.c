@@ -173,6 +173,7 @@ ask(struct places *p, const struct question *q, struct metrics_run *run)
                                         .tenant_count = 1,
                                         .sources = p->sources,
                                         .metrics_sources = run->sources,
+                                        .blocks = &p->store_at,
                                         .source_count = 2,
                                         .metrics_source_count = 1,
                                         .start_ns = q->start_ns,
@@ -197,7 +198,7 @@ compare(struct world *w, const struct question *q, uint64_t seed, struct tally *
     for (int p = 0; judged && p < PLACE_COUNT; p++) {
         struct metrics_run run;
         struct buf wrong;
-        if (!is_exact(p) || (p != PLACE_LIVE && !q->plan.whole_trace && !q->plan.needs_structure)) {
+        if (!is_exact(p)) {
             continue;
         }
         buf_init(&wrong, 1 << 20);
