@@ -6,11 +6,19 @@ import { base, cases, checkShape, pushDataset, query, search } from './lib/datas
 import { Server } from './lib/server.mjs';
 
 const servers = {};
+const flush = async (server) => assert.equal((await fetch(`${server.url}/flush`, { method: 'POST' })).status, 204);
 before(async () => {
   servers.whole = await Server.start();
   servers.split = await Server.start();
   await pushDataset(servers.whole);
   await pushDataset(servers.split, { split: true });
+  servers.block = await Server.start();
+  await pushDataset(servers.block);
+  await flush(servers.block);
+  // every trace of several spans lies in blocks and in live data
+  servers.scattered = await Server.start();
+  await pushDataset(servers.scattered, { split: true, spread: true, between: async (i) => i % 3 === 2 && i < 9 && flush(servers.scattered) });
+  assert.equal(await servers.scattered.metric('tempo_ingester_blocks_flushed_total'), 3);
 });
 after(() => Promise.all(Object.values(servers).map((s) => s.stop())));
 
@@ -104,7 +112,7 @@ async function checkTagNames(server, c) {
 }
 
 const checks = { search: checkSearch, classify: checkClassify, tag_values: checkTagValues, tag_names: checkTagNames };
-for (const how of ['whole', 'split']) {
+for (const how of ['whole', 'split', 'block', 'scattered']) {
   for (const c of cases) {
     test(`${how}: ${c.id} ${JSON.stringify({ q: c.q, ...c.params }).slice(0, 160)}`, () => checks[c.kind](servers[how], c));
   }

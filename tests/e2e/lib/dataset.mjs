@@ -20,14 +20,18 @@ const shifted = (value) =>
 
 export const dataset = () => shifted(data('dataset.json'));
 
-/** Push it as OTLP/JSON; `split` sends every span in a request of its own, `between` runs after each. */
-export async function pushDataset(server, { split = false, headers = {}, between } = {}) {
+/**
+ * Push it as OTLP/JSON; `split` sends every span in a request of its own, `spread` those of a trace far apart; `between` runs
+ * after each.
+ */
+export async function pushDataset(server, { split = false, spread = false, headers = {}, between } = {}) {
   const whole = dataset();
   const requests = split
     ? whole.resourceSpans.flatMap((rs) =>
         rs.scopeSpans.flatMap((ss) => ss.spans.map((s) => ({ resourceSpans: [{ ...rs, scopeSpans: [{ ...ss, spans: [s] }] }] }))),
       )
     : [whole];
+  if (spread) requests.splice(0, requests.length, ...requests.map((_, i) => requests[(i * 5) % requests.length]));
   for (const [i, request] of requests.entries()) {
     const r = await fetch(`${server.otlpUrl}/v1/traces`, {
       method: 'POST',
