@@ -16,6 +16,7 @@ enum place {
     PLACE_REPEATED,  /* one block, a quarter of the spans twice in it */
     PLACE_TRACES,    /* three blocks and live data, each trace whole in one of them */
     PLACE_SCATTERED, /* the same, each span for itself */
+    PLACE_MERGED,    /* three blocks merged into one, a quarter of the spans came twice */
     PLACE_TWICE,     /* the same, and a quarter of the spans in two of them */
     PLACE_COUNT
 };
