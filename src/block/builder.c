@@ -469,13 +469,6 @@ more_put(struct block_builder *b, const struct span_batch *batch, const struct s
     return m;
 }
 
-/* Its end, or its start when that is later. */
-static uint64_t
-last_moment(const struct span *s)
-{
-    return s->end_ns > s->start_ns ? s->end_ns : s->start_ns;
-}
-
 static void
 trace_append(struct held_trace *t, struct row *row, uint32_t batch, const struct span_batch *from,
              const struct span *s)
@@ -487,8 +480,7 @@ trace_append(struct held_trace *t, struct row *row, uint32_t batch, const struct
     t->batch_resource = resource;
     t->batch_scope = s->scope;
     t->rows++;
-    t->min_start_ns = s->start_ns < t->min_start_ns ? s->start_ns : t->min_start_ns;
-    t->max_end_ns = last_moment(s) > t->max_end_ns ? last_moment(s) : t->max_end_ns;
+    trace_count_times(t, s->start_ns, s->end_ns);
 }
 
 /* Room for the next row: rows stand in chunks by their number. */
@@ -527,7 +519,7 @@ span_put(struct block_builder *b, const struct span_batch *batch, const struct s
     trace_append(trace, row, b->batch, batch, s);
     b->row_count++;
     b->min_start_ns = s->start_ns < b->min_start_ns ? s->start_ns : b->min_start_ns;
-    b->max_end_ns = last_moment(s) > b->max_end_ns ? last_moment(s) : b->max_end_ns;
+    b->max_end_ns = trace->max_end_ns > b->max_end_ns ? trace->max_end_ns : b->max_end_ns;
 }
 
 /* An upper bound on what taking this batch in allocates. */

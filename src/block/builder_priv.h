@@ -134,7 +134,7 @@ struct block_builder {
 
 /* Scratch of trace_summarise: a trace's spans by position. Zero to begin with. */
 struct tree {
-    struct row **rows; /* by start, then id */
+    struct row **rows;                                    /* by start, then id */
     uint32_t *parent, *first_child, *next_sibling, *twin; /* positions, or UINT32_MAX */
     uint32_t *slots;                                      /* by span id: position + 1 of the first with it */
     uint32_t count, cap, slot_count;
@@ -199,6 +199,15 @@ CHECKED err publish_meta(slice tenant, const struct block_publish *p, struct fau
 /* Write the block `meta->id` below `dir`, as block_builder_publish says; fills meta->bytes. */
 CHECKED err block_write_dir(const char *dir, struct block_meta *meta, const struct spans_writer *spans,
                             struct fault *f);
+
+/* One more span of the trace. It ends where it starts when it says that it ends before. */
+static inline void
+trace_count_times(struct held_trace *t, uint64_t start_ns, uint64_t end_ns)
+{
+    end_ns = end_ns > start_ns ? end_ns : start_ns;
+    t->min_start_ns = start_ns < t->min_start_ns ? start_ns : t->min_start_ns;
+    t->max_end_ns = end_ns > t->max_end_ns ? end_ns : t->max_end_ns;
+}
 
 /* In order of arrival. */
 static inline struct row *

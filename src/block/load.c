@@ -446,8 +446,7 @@ count_rows(struct loader *l)
         row->end_ns += row->start_ns;
         row->bytes = l->bytes[i];
         t->rows++;
-        t->min_start_ns = row->start_ns < t->min_start_ns ? row->start_ns : t->min_start_ns;
-        t->max_end_ns = row->end_ns > t->max_end_ns ? row->end_ns : t->max_end_ns;
+        trace_count_times(t, row->start_ns, row->end_ns);
     }
 }
 

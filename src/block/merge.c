@@ -7,12 +7,12 @@
 
 #include <stdlib.h>
 
-#define POOL_GROUPS   3                     /* row groups of rows in memory */
-#define POOL_BYTES    ((size_t)36 << 20)    /* and about this much */
-#define WAITING_BYTES (POOL_BYTES / 2)      /* of traces whose rest is to come: more is fetched ahead */
-#define SHARED_MAX    ((size_t)1 << 20)     /* traces in several row groups */
-#define INDEX_IDS     ((uint64_t)256 << 10) /* ids looked at in one pass */
-#define INDEX_BYTES   ((size_t)16 << 20)
+#define POOL_GROUPS 3                     /* row groups of rows in memory */
+#define POOL_BYTES  ((size_t)36 << 20)    /* and about this much */
+#define POOL_PART   3                     /* of what the budget has left, when that is less */
+#define SHARED_MAX  ((size_t)1 << 20)     /* traces in several row groups */
+#define INDEX_IDS   ((uint64_t)256 << 10) /* ids looked at in one pass */
+#define INDEX_BYTES ((size_t)16 << 20)
 
 struct input {
     struct block_reader *reader;
@@ -36,6 +36,7 @@ struct merge {
     struct parquet_scratch *scratch;
     struct loader loader;
     struct block_builder *pool; /* traces read and not written */
+    size_t pool_bytes;          /* it is written when it has so many */
     uint64_t pool_max_start;
     struct seen_spans seen;
     struct block_writer writer;
@@ -282,7 +283,7 @@ out:
     return rc;
 }
 
-/* Too much waits for row groups that come late: take what it waits for now. */
+/* Too much, half of the pool, waits for row groups that come late: take what it waits for now. */
 static err
 fetch_rest(struct merge *m)
 {
@@ -304,7 +305,7 @@ is_full(const struct merge *m, const struct group *g)
 {
     uint64_t rows = m->pool->row_count, group_rows = m->pool->options.row_group_rows;
     return rows > 0 &&
-           (rows + g->rows > POOL_GROUPS * group_rows || block_builder_bytes(m->pool) > POOL_BYTES ||
+           (rows + g->rows > POOL_GROUPS * group_rows || block_builder_bytes(m->pool) > m->pool_bytes ||
             (rows >= group_rows && g->min_start >= m->pool_max_start));
 }
 
@@ -320,7 +321,7 @@ merge_write(void *ctx, struct block_meta *meta, const struct parquet_sink *sink,
         if (is_full(m, g)) {
             TRY(write_whole(m));
             if (m->pool->row_count > POOL_GROUPS / 2 * m->pool->options.row_group_rows ||
-                block_builder_bytes(m->pool) > WAITING_BYTES) {
+                block_builder_bytes(m->pool) > m->pool_bytes / 2) {
                 TRY(fetch_rest(m));
             }
         }
@@ -402,6 +403,18 @@ list_groups(struct merge *m)
     qsort(m->groups, at, sizeof *m->groups, by_time);
 }
 
+/* With little memory row groups go out as they come in. */
+static size_t
+pool_bytes_of(const struct budget *b)
+{
+    size_t left = SIZE_MAX;
+    for (; b; b = b->parent) {
+        size_t used = budget_used(b), rest = b->max > used ? b->max - used : 0;
+        left = rest < left ? rest : left;
+    }
+    return left / POOL_PART < POOL_BYTES ? left / POOL_PART : POOL_BYTES;
+}
+
 static void
 merge_fini(struct merge *m)
 {
@@ -437,6 +450,7 @@ block_merge(const struct block_merge_options *o, const struct block_publish *p, 
     }
     m.writer.f = f;
     m.writer.even = true;
+    m.pool_bytes = pool_bytes_of(o->budget);
     m.writer.step = o->step;
     m.writer.step_ctx = o->ctx;
     id_table_init(&m.shared, sizeof(trace_id));

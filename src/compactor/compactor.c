@@ -1,6 +1,5 @@
 #include "compactor_priv.h"
 
-#include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
 
@@ -64,6 +63,14 @@ compactor_limits_of(const struct compactor *c, slice tenant, struct compactor_li
     ret->window_ns = ret->window_ns > 0 ? ret->window_ns : c->o.window_ns;
 }
 
+void
+compactor_forget_failures(struct compactor *c)
+{
+    id_table_fini(&c->failures);
+    id_table_init(&c->failures, sizeof(block_uuid));
+    c->failures_since_ns = clock_mono_ns();
+}
+
 /* --- the cycle --------------------------------------------------------------------------------------------
  */
 
@@ -114,6 +121,9 @@ compactor_cycle(struct compactor *c)
 {
     char tenant[BLOCK_TENANT_MAX + 1];
     size_t done = 0, before = 0;
+    if (clock_mono_ns() - c->failures_since_ns > FAILURES_NS) {
+        compactor_forget_failures(c);
+    }
     do { /* round after round while there is work */
         before = done;
         retention_run(c);
@@ -167,7 +177,7 @@ compactor_create(const struct compactor_options *o)
     c->o.window_ns = o->window_ns > 0 ? o->window_ns : 3600 * NS_PER_S;
     c->o.cycle_ns = o->cycle_ns > 0 ? o->cycle_ns : 30 * NS_PER_S;
     c->o.max_time_per_tenant_ns = o->max_time_per_tenant_ns > 0 ? o->max_time_per_tenant_ns : 300 * NS_PER_S;
-    id_table_init(&c->failures, sizeof(block_uuid));
+    compactor_forget_failures(c);
     register_metrics(&c->m);
     return c;
 }

@@ -2,6 +2,7 @@
  * what is deleted. */
 #pragma once
 
+#include "vivace/base/clock.h"
 #include "vivace/base/metrics.h"
 #include "vivace/base/table.h"
 #include "vivace/compactor/compactor.h"
@@ -11,8 +12,9 @@
 
 #define COMPACT_INPUTS_MIN 2
 #define COMPACT_INPUTS_MAX 4
-#define FAILURES_MAX       3    /* of a block: then it is not tried again */
-#define FAILURES_KEPT      4096 /* blocks they are known of */
+#define FAILURES_MAX       3                 /* of a block: then it is left alone */
+#define FAILURES_KEPT      4096              /* blocks they are known of */
+#define FAILURES_NS        (3600 * NS_PER_S) /* how long they are remembered */
 
 struct compactor_metrics {
     struct metric *blocks, *bytes, *combined, *written, *spans_combined; /* by level */
@@ -27,6 +29,7 @@ struct compactor {
     bool quiet; /* the thread has its low priority */
     bool no_space;
     struct id_table failures; /* by block */
+    int64_t failures_since_ns;
     /* a merged block that could not replace its inputs nor be removed yet */
     bool has_leftover;
     block_uuid leftover;
@@ -37,6 +40,7 @@ struct compactor {
 
 /* ERR_UNAVAILABLE when the file system would have less than its reserve after `bytes` more. */
 CHECKED err compactor_space(struct compactor *c, uint64_t bytes, struct fault *f);
+void compactor_forget_failures(struct compactor *c);
 void compactor_limits_of(const struct compactor *c, slice tenant, struct compactor_limits *ret);
 
 /* --- select.c --- */

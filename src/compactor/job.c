@@ -1,7 +1,6 @@
 /* One merge: read, write, replace. */
 #include "compactor_priv.h"
 
-#include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
 #include "vivace/block/merge.h"
@@ -33,8 +32,7 @@ static void
 count_failure(struct compactor *c, const block_uuid *id, uint64_t failures)
 {
     if (c->failures.count >= FAILURES_KEPT) {
-        id_table_clear(&c->failures);
-        id_table_init(&c->failures, sizeof(block_uuid));
+        compactor_forget_failures(c);
     }
     *id_table_put(&c->failures, id) += failures;
 }

@@ -5,10 +5,10 @@
  * row groups is known before anything is read, and held until its last part has come. Its nested set,
  * root, services and times are those of the whole; of spans with the same id and kind the first stays.
  *
- * Memory: three row groups of rows (about 35 MiB), the row group under way (about 15 MiB), 32 bytes for each
- * trace that stands in several row groups, and what such traces hold while they wait; a trace larger than
- * that is held whole. All of it is reserved from the budget first. Threads: one owner; readers may be
- * shared. Source: docs/block-format.md.
+ * Memory: three row groups of rows (about 35 MiB, or a third of what the budget has left), the row group
+ * under way (about 15 MiB), 32 bytes for each trace that stands in several row groups, and what such traces
+ * hold while they wait; a trace larger than that is held whole. All of it is reserved from the budget first.
+ * Threads: one owner; readers may be shared. Source: docs/block-format.md.
  */
 #pragma once
 

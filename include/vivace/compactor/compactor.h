@@ -5,7 +5,7 @@
  * four blocks of one tenant and window of time become one, as long as there is such work. One merge runs at
  * a time, at a low priority, with pauses. A merge is refused, and one under way dropped, while the file
  * system has less than 5 % free (1 GiB at most): spans need the room. What a merge cannot read or hold in
- * memory is left as it is and not tried again before the next start. docs/adr/0005 and 0006 have the rules.
+ * memory is left as it is, and alone for an hour. docs/adr/0005 and 0006 have the rules.
  *
  * A block is published before it replaces its inputs, in one step, and names them: a crash at any moment
  * loses and doubles nothing. Threads: start and stop from one thread; the compactor's own does the work.

@@ -222,7 +222,7 @@ summary_sum(struct block_reader *r)
 
 /* The merged block says of its traces what a block made of the same spans at once says. */
 static void
-check_summaries(struct block_reader *merged, const struct case_of *c)
+check_summaries(struct block_reader *merged, const struct case_of *c, uint64_t want)
 {
     struct block_meta meta;
     struct block_reader *reference = NULL;
@@ -235,6 +235,7 @@ check_summaries(struct block_reader *merged, const struct case_of *c)
         err rc = block_find_trace(merged, &id, &all, &inspected, &f);
         assert_true(rc == OK || rc == ERR_NOT_FOUND);
     }
+    assert_int_equal(sum_of(&all, 3), want); /* each found by its id, too */
     publish_batch(&all, c, &meta, &reference);
     span_batch_fini(&all);
     assert_int_equal(summary_sum(merged), summary_sum(reference));
@@ -268,7 +269,7 @@ run_case(const struct case_of *c)
     assert_int_equal(all.span_count, spans);
     assert_int_equal(sum_of(&all, c->seed), want);
     check_order(merged, c->out_rows ? c->out_rows : 65536);
-    check_summaries(merged, c);
+    check_summaries(merged, c, sum_of(&all, 3));
     span_batch_fini(&all);
     block_reader_close(merged);
     block_meta_fini(&meta);
@@ -413,7 +414,7 @@ traces_that_meet_late_are_whole_without_waiting_for_ever(void **state)
     read_all(merged, &all);
     assert_int_equal(sum_of(&all, 3), want);
     check_order(merged, 40);
-    check_summaries(merged, &c);
+    check_summaries(merged, &c, want);
     span_batch_fini(&all);
     block_reader_close(merged);
     block_meta_fini(&meta);

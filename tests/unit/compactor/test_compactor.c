@@ -271,6 +271,9 @@ a_corrupt_block_is_left_alone_and_the_others_go_on(void **state)
     block_snapshot_release(v);
     assert_int_equal(compactor_cycle(x.c), 0);
     assert_int_equal(series_value(x.c->m.errors) - errors, 1);
+    clock_fake(NOW, 2 * HOUR); /* tried again after an hour */
+    assert_int_equal(compactor_cycle(x.c), 0);
+    assert_int_equal(series_value(x.c->m.errors) - errors, 2);
     store_close(&x);
 }
 
