@@ -335,6 +335,30 @@ out:
     return rc;
 }
 
+err
+attr_generic_each(struct group_scan *s, enum owner owner,
+                  err (*fn)(void *ctx, uint32_t owner, slice key, const struct tql_static *v), void *ctx,
+                  struct fault *f)
+{
+    const int32_t keys = s->priv->schema->column[generic_first[owner] + BLOCK_GENERIC_KEY];
+    struct generic g;
+    size_t owners = 0;
+    err rc = OK;
+    if (keys < 0 || raw_is_empty(s, keys)) {
+        return OK;
+    }
+    TRY(owner_count(s, owner, f, &owners));
+    TRY(generic_open(s, owner, owners, f, &g));
+    for (size_t i = 0; i < g.items; i++) {
+        struct tql_static v;
+        TRY(generic_value(s, &g, i, f, &v));
+        TRY(fn(ctx, g.owner_of[i], g.key->values.bytes[g.key->codes ? g.key->codes[i] : i], &v));
+        TRY(scan_tick(s, f));
+    }
+out:
+    return rc;
+}
+
 /* Which keys of the dictionary (or of the items) are the one looked for. */
 static err
 matching_keys(struct group_scan *s, const struct raw_column *key, slice want, struct fault *f,

@@ -96,6 +96,10 @@ CHECKED err raw_items(struct group_scan *s, const struct raw_column *key, enum o
 /* The attribute `key` of rows, events or links. */
 CHECKED err attr_vector(struct group_scan *s, enum owner owner, slice key, struct fault *f,
                         struct slot_vector *ret);
+/* Every item of the generic list of rows, events or links, with the number of its owner. */
+CHECKED err attr_generic_each(struct group_scan *s, enum owner owner,
+                              err (*fn)(void *ctx, uint32_t owner, slice key, const struct tql_static *v),
+                              void *ctx, struct fault *f);
 /* A column's values with the given meaning (TQL_INT stands for whatever the column holds). */
 CHECKED err raw_vector(struct group_scan *s, const struct raw_column *raw, enum owner owner, size_t owners,
                        uint8_t type, struct fault *f, struct slot_vector *ret);

@@ -13,6 +13,7 @@
 struct metrics {
     struct metrics_query q;
     struct metrics_sink sink;
+    struct metrics_roots roots;
     struct search *search; /* for plans that need whole traces */
     struct search_query search_query;
     void **cursors; /* by tenant and source; NULL = read */
@@ -30,6 +31,7 @@ struct metrics {
 struct live_cursor {
     const struct search_hunt *hunt;
     struct ingester_scan *scan;
+    struct ingester_scan *roots; /* of the same moment, read before; NULL: read, or not needed */
     struct span_batch batch;
     bool inside;
 };
@@ -45,6 +47,9 @@ live_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats,
     struct live_cursor *c = mem_new(struct live_cursor);
     c->hunt = hunt;
     c->scan = ingester_scan_open(ing, hunt->tenant, hunt->budget);
+    if (hunt->plan->metric.fn == TQL_METRIC_COMPARE) {
+        c->roots = ingester_scan_open(ing, hunt->tenant, hunt->budget);
+    }
     span_batch_init(&c->batch, 0); /* bounded by the record: WAL_RECORD_MAX */
     stats->jobs += (uint32_t)ingester_scan_left(c->scan);
     *ret_cursor = c;
@@ -56,51 +61,85 @@ live_close(void *cursor)
 {
     struct live_cursor *c = cursor;
     ingester_scan_close(c->scan);
+    ingester_scan_close(c->roots);
     span_batch_fini(&c->batch);
     mem_free(c);
 }
 
 /* The next segment with spans of the range. */
 static bool
-enter_segment(struct live_cursor *c, struct search_stats *stats)
+enter_segment(struct live_cursor *c, struct ingester_scan *scan, uint64_t margin_ns, uint32_t *passed)
 {
+    const uint64_t from = c->hunt->start_ns > margin_ns ? c->hunt->start_ns - margin_ns : 0;
+    const uint64_t to = c->hunt->end_ns < UINT64_MAX - margin_ns ? c->hunt->end_ns + margin_ns : UINT64_MAX;
     struct ingester_scan_segment info;
-    while (ingester_scan_peek(c->scan, &info)) {
-        if (info.min_start_ns <= c->hunt->end_ns && info.max_end_ns >= c->hunt->start_ns) {
-            ingester_scan_enter(c->scan);
+    while (ingester_scan_peek(scan, &info)) {
+        if (info.min_start_ns <= to && info.max_end_ns >= from) {
+            ingester_scan_enter(scan);
             c->inside = true;
             return true;
         }
-        ingester_scan_skip(c->scan);
-        stats->jobs_done++;
+        ingester_scan_skip(scan);
+        ++*passed;
     }
     return false;
+}
+
+/* A record of either scan. ERR_NOT_FOUND: the end of a segment. */
+static err
+next_record(struct live_cursor *c, struct ingester_scan *scan, struct search_stats *stats, struct fault *f)
+{
+    struct fault g = {0};
+    slice payload;
+    err rc = ingester_scan_next(scan, f, &payload);
+    if (rc == OK) {
+        span_batch_reset(&c->batch);
+        rc = otlp_decode(payload, &c->batch, &g);
+        stats->bytes += payload.n;
+        return rc == OK ? OK : FAULT(f, ERR_CORRUPT, "a live record: %s", g.msg);
+    }
+    if (rc == ERR_NOT_FOUND) {
+        c->inside = false;
+    }
+    return rc;
+}
+
+/* The roots of all traces come first: a record rarely has its trace's. */
+static err
+read_roots(struct live_cursor *c, struct metrics_sink *out, struct search_stats *stats, struct fault *f)
+{
+    uint32_t passed = 0;
+    if (!c->inside && !enter_segment(c, c->roots, SEARCH_MARGIN_NS, &passed)) {
+        ingester_scan_close(c->roots);
+        c->roots = NULL;
+        return OK;
+    }
+    err rc = next_record(c, c->roots, stats, f);
+    if (rc == OK && out->roots) {
+        metrics_roots_add(out->roots, &c->batch);
+        rc = metrics_sink_account(out, f);
+    }
+    return rc == ERR_NOT_FOUND ? OK : rc;
 }
 
 static err
 live_advance(void *cursor, struct metrics_sink *out, struct search_stats *stats, struct fault *f)
 {
     struct live_cursor *c = cursor;
-    struct fault g = {0};
-    slice payload;
-    if (!c->inside && !enter_segment(c, stats)) {
+    if (c->roots) {
+        return read_roots(c, out, stats, f);
+    }
+    if (!c->inside && !enter_segment(c, c->scan, 0, &stats->jobs_done)) {
         return ERR_NOT_FOUND;
     }
-    err rc = ingester_scan_next(c->scan, f, &payload);
+    err rc = next_record(c, c->scan, stats, f);
     if (rc == ERR_NOT_FOUND) {
-        c->inside = false;
         stats->jobs_done++;
         return OK;
     }
     if (rc != OK) {
         return rc;
     }
-    span_batch_reset(&c->batch);
-    rc = otlp_decode(payload, &c->batch, &g);
-    if (rc != OK) {
-        return FAULT(f, ERR_CORRUPT, "a live record: %s", g.msg);
-    }
-    stats->bytes += payload.n;
     stats->spans += c->batch.span_count;
     return metrics_collect(out, &c->batch, f);
 }
@@ -148,7 +187,7 @@ bool
 metrics_is_alone(const struct tql_plan *plan)
 {
     const struct tql_slots *slots = &plan->compiler.slots;
-    if (plan->whole_trace || plan->metric.fn == TQL_METRIC_COMPARE) {
+    if (plan->whole_trace) {
         return false;
     }
     for (uint32_t i = 0; plan->needs_structure && i < slots->count; i++) {
@@ -191,6 +230,10 @@ metrics_create(const struct metrics_query *q)
     metrics_sink_init(&m->sink, &m->q);
     arena_init(&m->answer.memory, METRICS_BYTES_MAX);
     m->sink.eval.alone = true;
+    metrics_roots_init(&m->roots);
+    if (q->plan->metric.fn == TQL_METRIC_COMPARE && metrics_is_alone(q->plan)) {
+        m->sink.roots = &m->roots;
+    }
     if (!m->done && !metrics_is_alone(q->plan)) {
         m->search_query = (struct search_query){.plan = q->plan,
                                                 .tenants = q->tenants,
@@ -226,6 +269,7 @@ metrics_destroy(struct metrics *m)
     metrics_blocks_fini(&m->blocks);
     search_destroy(m->search);
     metrics_sink_fini(&m->sink);
+    metrics_roots_fini(&m->roots);
     arena_fini(&m->answer.memory);
     mem_free(m->answer.v);
     mem_free(m->groups);

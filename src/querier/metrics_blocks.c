@@ -70,6 +70,7 @@ run_task(void *ctx, size_t slot, size_t i)
         w->ready = true;
         if (slot > 0) {
             metrics_sink_init(&w->own, b->q);
+            w->own.roots = b->sink->roots;
         }
         group_reader_init(&w->reader, slot > 0 ? &w->own : b->sink);
     }
@@ -140,6 +141,7 @@ metrics_blocks_gather(struct metrics_blocks *b)
             metrics_sink_merge(b->sink, &w->own);
             metrics_sink_fini(&w->own);
             metrics_sink_init(&w->own, b->q);
+            w->own.roots = b->sink->roots;
         }
     }
 }

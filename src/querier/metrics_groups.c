@@ -471,8 +471,12 @@ group_reader_run(struct group_reader *r, struct block_reader *block, size_t row_
         return no_memory(f);
     }
     take_rows(r);
-    if (r->count) {
+    if (r->count && r->sink->q->plan->metric.fn == TQL_METRIC_COMPARE) {
+        TRY(group_reader_compare(r, f));
+    } else if (r->count) {
         TRY(collect(r, f));
+    }
+    if (r->count) {
         TRY(metrics_sink_account(r->sink, f));
     }
 out:

@@ -26,4 +26,6 @@ void group_reader_fini(struct group_reader *r);
 /* All rows of a row group. */
 CHECKED err group_reader_run(struct group_reader *r, struct block_reader *block, size_t row_group,
                              struct fault *f);
+/* metrics_compare.c: the rows that count, for compare(). */
+CHECKED err group_reader_compare(struct group_reader *r, struct fault *f);
 uint64_t group_reader_bytes(const struct group_reader *r);

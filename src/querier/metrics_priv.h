@@ -5,6 +5,29 @@
 #include "eval_priv.h"
 #include "timelines.h"
 
+#include "vivace/base/table.h"
+
+/* Traces without a root at hand whose root is asked for everywhere; those of the others count as empty. */
+#define METRICS_ROOTS_ASKED_MAX 256
+
+struct metrics_root {
+    uint64_t start_ns;
+    slice name, service;
+};
+
+/* Roots of the live data, read before they are needed; then shared by all workers, unchanged. */
+struct metrics_roots {
+    struct id_table index; /* trace id -> position + 1 */
+    struct metrics_root *v;
+    size_t count, cap;
+    struct arena memory;
+    _Atomic size_t asked;
+};
+void metrics_roots_init(struct metrics_roots *r);
+void metrics_roots_fini(struct metrics_roots *r);
+size_t metrics_roots_bytes(const struct metrics_roots *r);
+void metrics_roots_add(struct metrics_roots *r, const struct span_batch *b);
+
 /* Where numbers gather: one for each worker. */
 struct metrics_sink {
     const struct metrics_query *q;
@@ -12,8 +35,15 @@ struct metrics_sink {
     struct timelines timelines;
     struct compare_set compare;
     struct tql_static labels[METRICS_LABELS_MAX];
+    struct metrics_roots *roots; /* of compare(); NULL: traces are whole */
+    struct arena root_texts;
     size_t reserved;
 };
+/* The root of a trace of which a part without one is at hand; empty when there is none. */
+CHECKED err metrics_roots_find(struct metrics_sink *s, const trace_id *id, struct tql_static *ret_name,
+                               struct tql_static *ret_service, struct fault *f);
+/* An attribute's value, nil for lists and bytes. */
+struct tql_static metrics_scalar(const struct attr *a);
 
 void metrics_sink_init(struct metrics_sink *s, const struct metrics_query *q);
 void metrics_sink_fini(struct metrics_sink *s);

@@ -8,6 +8,7 @@ metrics_sink_init(struct metrics_sink *s, const struct metrics_query *q)
     eval_init(&s->eval, q->plan, SEARCH_TRACE_BYTES_MAX, &q->guard);
     timelines_init(&s->timelines, q);
     compare_set_init(&s->compare, q);
+    arena_init(&s->root_texts, METRICS_BYTES_MAX);
 }
 
 void
@@ -16,6 +17,7 @@ metrics_sink_fini(struct metrics_sink *s)
     eval_fini(&s->eval);
     timelines_fini(&s->timelines);
     compare_set_fini(&s->compare);
+    arena_fini(&s->root_texts);
     if (s->q && s->q->budget) {
         budget_release(s->q->budget, s->reserved);
     }
@@ -25,7 +27,8 @@ metrics_sink_fini(struct metrics_sink *s)
 err
 metrics_sink_account(struct metrics_sink *s, struct fault *f)
 {
-    size_t held = s->eval.arena.bytes + timelines_bytes(&s->timelines) + compare_set_bytes(&s->compare);
+    size_t held = (s->roots ? metrics_roots_bytes(s->roots) : 0) + s->root_texts.bytes + s->eval.arena.bytes +
+                  timelines_bytes(&s->timelines) + compare_set_bytes(&s->compare);
     if (s->q->budget == NULL || held <= s->reserved) {
         return OK;
     }
@@ -113,9 +116,8 @@ compare_value(struct comparing *c, enum tql_scope scope, enum tql_intrinsic intr
     }
 }
 
-/* Lists are not compared. */
-static struct tql_static
-scalar_of(const struct attr *a)
+struct tql_static
+metrics_scalar(const struct attr *a)
 {
     switch (a->kind) {
     case VALUE_STRING:
@@ -136,12 +138,13 @@ compare_attrs(struct comparing *c, enum tql_scope scope, struct run run)
 {
     for (uint32_t i = 0; i < run.n; i++) {
         const struct attr *a = &c->batch->attrs[run.at + i];
-        compare_value(c, scope, TQL_INTRINSIC_NONE, attr_key(a), scalar_of(a));
+        compare_value(c, scope, TQL_INTRINSIC_NONE, attr_key(a), metrics_scalar(a));
     }
 }
 
 static void
-compare_intrinsics(struct comparing *c, const struct trace_facts *facts, const struct span *span)
+compare_intrinsics(struct comparing *c, struct tql_static root_name, struct tql_static root_service,
+                   const struct span *span)
 {
     const struct scope *scope = &c->batch->scopes[span->scope];
     const struct {
@@ -152,8 +155,8 @@ compare_intrinsics(struct comparing *c, const struct trace_facts *facts, const s
         {TQL_INTRINSIC_KIND, tql_static_kind(span->kind)},
         {TQL_INTRINSIC_STATUS, tql_static_status(span->status_code)},
         {TQL_INTRINSIC_STATUS_MESSAGE, tql_static_string(span->status_message)},
-        {TQL_INTRINSIC_TRACE_ROOT_NAME, tql_static_string(facts->root_name)},
-        {TQL_INTRINSIC_TRACE_ROOT_SERVICE, tql_static_string(facts->root_service)},
+        {TQL_INTRINSIC_TRACE_ROOT_NAME, root_name},
+        {TQL_INTRINSIC_TRACE_ROOT_SERVICE, root_service},
         {TQL_INTRINSIC_INSTRUMENTATION_NAME, tql_static_string(scope->name)},
         {TQL_INTRINSIC_INSTRUMENTATION_VERSION, tql_static_string(scope->version)},
     };
@@ -188,7 +191,15 @@ compare_row(struct metrics_sink *s, struct eval *e, uint32_t row, uint32_t step,
     c.side =
         tql_static_is_true(&kept) && is_in_compare_range(m->ast, span) ? COMPARE_SELECTION : COMPARE_BASELINE;
     const struct scope *scope = &b->scopes[span->scope];
-    compare_intrinsics(&c, eval_facts(e), span);
+    struct tql_static root[] = {tql_static_string(eval_facts(e)->root_name),
+                                tql_static_string(eval_facts(e)->root_service)};
+    if (s->roots) {
+        err rc = metrics_roots_find(s, &span->trace, &root[0], &root[1], f);
+        if (rc != OK) {
+            return rc;
+        }
+    }
+    compare_intrinsics(&c, root[0], root[1], span);
     compare_attrs(&c, TQL_SCOPE_SPAN, span->attrs);
     compare_attrs(&c, TQL_SCOPE_RESOURCE, b->resources[scope->resource].attrs);
     compare_attrs(&c, TQL_SCOPE_INSTRUMENTATION, scope->attrs);
