@@ -79,6 +79,7 @@ void search_http(struct api_request *q);
 /* metrics.c */
 void metrics_range_http(struct api_request *q);
 void metrics_instant_http(struct api_request *q);
+void metrics_summary_http(struct api_request *q);
 /* tags.c */
 void tag_names_v1(struct api_request *q);
 void tag_names_v2(struct api_request *q);

@@ -13,6 +13,7 @@ const struct route frontend_routes[] = {
     {"/api/v2/search/tag/", "api_v2_search_tag_tagname_values", QUERY | ROUTE_REST, tag_values_v2},
     {"/api/metrics/query_range", "api_metrics_query_range", QUERY, metrics_range_http},
     {"/api/metrics/query", "api_metrics_query", QUERY, metrics_instant_http},
+    {"/api/metrics/summary", "api_metrics_summary", QUERY, metrics_summary_http},
     /* the querier's own copies of the query paths */
     {"/querier/api/traces/", "querier_api_traces_traceid", QUERY | ROUTE_REST, traces_v1},
     {"/querier/api/v2/traces/", "querier_api_v2_traces_traceid", QUERY | ROUTE_REST, traces_v2},

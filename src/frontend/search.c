@@ -37,6 +37,12 @@ plan_text(struct planned *p, slice text, struct fault *f, bool *ret_parsed)
     if (rc == OK) {
         rc = traceql_check(query, f);
     }
+    if (rc == OK && p->measure) {
+        p->measured = *query;
+        p->measured.metric = p->measure;
+        p->measured.second_count = 0;
+        query = &p->measured;
+    }
     if (rc == OK) {
         rc = tql_plan_make(query, &p->arena, f, &p->plan);
         p->ready = rc == OK;

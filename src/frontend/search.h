@@ -12,6 +12,8 @@
 struct planned {
     struct arena arena;
     struct tql_plan plan;
+    const struct tql_metric *measure; /* in place of the query's own metrics function; may be NULL */
+    struct tql_query measured;
     bool ready, size_checked;
     struct budget *budget;
     size_t reserved;

@@ -409,7 +409,7 @@ metrics_result(struct metrics *m)
     return r;
 }
 
-const struct metrics_group *
+struct metrics_group *
 metrics_groups(struct metrics *m, size_t *ret_count)
 {
     metrics_blocks_gather(&m->blocks);

@@ -195,6 +195,31 @@ test('another tenant sees nothing; several add up', async () => {
   }
 });
 
+test('summary: spans, errors and durations by group, the largest first', async () => {
+  const ask = (params) => query(server, '/api/metrics/summary', { start: base - 60, end: base + 600, ...params });
+  const r = (await ask({ q: '{ resource.service.name = "cart" }', groupBy: 'resource.service.name' })).json;
+  assert.deepEqual(r, {
+    summaries: [
+      {
+        spanCount: '2',
+        errorSpanCount: '1',
+        series: [{ key: 'resource.service.name', value: { type: 5, s: 'cart' } }],
+        p99: String(2 ** 29),
+        p95: String(2 ** 29),
+        p90: String(2 ** 29),
+        p50: String(2 ** 27),
+      },
+    ],
+  });
+  const kinds = (await ask({ q: '{ }', groupBy: 'kind,span.num.int', limit: 2 })).json.summaries;
+  assert.equal(kinds.length, 2);
+  assert.deepEqual(kinds[0].series.map((s) => s.key), ['kind', 'span.num.int']);
+  assert.deepEqual((await ask({ q: '{ name = "nothing" }', groupBy: 'name' })).json, {});
+  const bad = await ask({ q: '{ }' });
+  assert.equal(bad.status, 400);
+  assert.match(bad.text, /^parsing groupby attribute: failed to parse identifier/);
+});
+
 // --- streams ---------------------------------------------------------------------------------------------------------
 
 function messages(data, name) {

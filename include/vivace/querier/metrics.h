@@ -110,6 +110,6 @@ const struct metrics_result *metrics_result(struct metrics *m);
 /* The result's final_ns, without making one. */
 uint64_t metrics_final_ns(const struct metrics *m);
 /* A HISTOGRAM query `with_counts` and one interval: its groups as they are, unsorted. */
-const struct metrics_group *metrics_groups(struct metrics *m, size_t *ret_count);
+struct metrics_group *metrics_groups(struct metrics *m, size_t *ret_count);
 /* What was looked at so far. */
 const struct search_stats *metrics_stats(const struct metrics *m);
