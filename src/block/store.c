@@ -84,6 +84,7 @@ store_tenant_get(struct block_store *s, slice name)
     if (t) {
         return t;
     }
+    MUST(name.p && name.n <= BLOCK_TENANT_MAX);
     t = mem_new(struct store_tenant);
     memcpy(t->name, name.p, name.n);
     t->now = store_snapshot_new(NULL, 0);

@@ -147,8 +147,8 @@ void ingester_sealed_records(struct ingester_sealed *s, struct wal_cursor *ret);
  * lets maintenance go on (also when nothing left); remove deletes the files and may be called again when it
  * fails (ERR_IO). Queries that run keep the segment until they end. The hold is still to be released. */
 void ingester_retire_begin(struct ingester *ing);
-void ingester_retire_leave(struct ingester_sealed *s);
-void ingester_retire_end(struct ingester_sealed *s);
-CHECKED err ingester_sealed_remove(struct ingester_sealed *s, struct fault *f);
+void ingester_retire_leave(struct ingester_sealed *h);
+void ingester_retire_end(struct ingester_sealed *h);
+CHECKED err ingester_sealed_remove(struct ingester_sealed *h, struct fault *f);
 /* All of it. ERR_IO: it has left, its files are still there: ingester_sealed_remove. */
 CHECKED err ingester_retire(struct ingester *ing, struct ingester_sealed *s, struct fault *f);
