@@ -9,9 +9,10 @@ value_is_there(const struct tql_static *v)
 
 struct sum {
     struct tql_static first, least, most;
-    double total;   /* of all numbers */
-    uint64_t exact; /* wraps, of what has the first value's type (int, duration) */
-    double same;    /* the same for floats */
+    double least_x, most_x; /* as numbers */
+    double total;           /* of all numbers */
+    uint64_t exact;         /* wraps, of what has the first value's type (int, duration) */
+    double same;            /* the same for floats */
     uint64_t count;
     bool all_durations;
 };
@@ -20,19 +21,22 @@ static void
 sum_add(struct sum *s, const struct tql_static *v)
 {
     double x = 0;
-    double least = 0;
-    double most = 0;
     if (!tql_static_number(v, &x)) {
         return;
     }
     if (s->count++ == 0) {
         s->first = s->least = s->most = *v;
+        s->least_x = s->most_x = x;
         s->all_durations = true;
     }
-    (void)tql_static_number(&s->least, &least);
-    (void)tql_static_number(&s->most, &most);
-    s->least = x < least ? *v : s->least;
-    s->most = x > most ? *v : s->most;
+    if (x < s->least_x) {
+        s->least = *v;
+        s->least_x = x;
+    }
+    if (x > s->most_x) {
+        s->most = *v;
+        s->most_x = x;
+    }
     s->total += x;
     s->all_durations = s->all_durations && v->type == TQL_DURATION;
     if (v->type == s->first.type) {
@@ -73,8 +77,16 @@ aggregate_of(struct eval *e, const struct tql_step *step, const struct slot_use 
         *ret = tql_static_int(set->count);
         return OK;
     }
+    const struct eval_rows *from = e->priv->from;
+    const struct tql_insn *insn = step->program.insns;
+    const bool lone = from && !use->parts && step->program.insn_count == 1 && insn->code == TQL_CODE_SLOT;
     for (uint32_t i = 0; i < set->count; i++) {
         struct tql_static v;
+        if (lone) { /* avg(duration): straight from its vector */
+            from->value(from, insn->arg, set->rows[i], &v);
+            sum_add(&sum, &v);
+            continue;
+        }
         err rc = eval_program(e, &step->program, use, set->rows[i], value_is_there, f, &v);
         if (rc != OK) {
             return rc;

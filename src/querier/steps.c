@@ -176,6 +176,8 @@ step_same(struct eval *e, struct fault *f)
 
 /* --- groups --------------------------------------------------------------------------------------------- */
 
+#define FEW_GROUPS 8 /* looked at one by one before the table */
+
 /* The distinct values of a spanset and which row has which. */
 struct groups {
     struct tql_static *values;
@@ -202,6 +204,13 @@ groups_make(struct eval *e, uint32_t rows, struct groups *g)
 static uint32_t
 group_of(struct groups *g, const struct tql_static *v)
 {
+    for (uint32_t i = 0; i < g->count && i < FEW_GROUPS;
+         i++) { /* the same number, or the same bytes in place */
+        const struct tql_static *x = &g->values[i];
+        if (x->type == v->type && x->type != TQL_BOOL && x->i == v->i && x->n == v->n) {
+            return i;
+        }
+    }
     uint32_t at = (uint32_t)tql_static_hash(v, 0x5bd1e995) & g->mask;
     while (g->table[at] && !tql_static_same(&g->values[g->table[at] - 1], v)) {
         at = (at + 1) & g->mask;

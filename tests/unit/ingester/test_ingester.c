@@ -72,6 +72,9 @@ find(struct ingester *ing, const char *tenant, uint64_t trace, uint32_t *marks)
             memcpy(&marks[i], out.spans[i].id.b, 4);
         }
     }
+    uint8_t may = 0;
+    ingester_may_have(ing, slice_cstr(tenant), &id, 1, &may);
+    assert_true(n == 0 || may); /* never no for what is there */
     assert_int_equal(n == 0, rc == ERR_NOT_FOUND);
     span_batch_fini(&out);
     return n;
@@ -95,6 +98,10 @@ a_pushed_span_is_found_at_once_by_its_tenant_only(void **state)
     assert_true(marks[0] == 100 && marks[1] == 100 && marks[2] == 300 &&
                 marks[3] == 300); /* order of arrival */
     assert_int_equal(find(ing, "c", 1, NULL), 0);
+    const trace_id some[] = {trace_number(1), trace_number(2), trace_number(3)};
+    uint8_t may[3] = {0};
+    ingester_may_have(ing, SL("b"), some, 3, may); /* exact: the index is in memory */
+    assert_true(may[0] == 1 && may[1] == 0 && may[2] == 0);
     ingester_close(ing);
 }
 
