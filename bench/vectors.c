@@ -76,6 +76,7 @@ run(const struct metrics_query *q, size_t times, const char *text)
     struct fault f = {0};
     size_t series = 0;
     size_t exemplars = 0;
+    uint64_t together = 0; /* traces read one by one */
     double cpu = 0;
     double total = 0;
     for (size_t i = 0; i < times; i++) {
@@ -88,6 +89,7 @@ run(const struct metrics_query *q, size_t times, const char *text)
         must(rc, &f);
         const struct metrics_result *r = metrics_result(m);
         series = r->count;
+        together = r->stats.traces;
         exemplars = 0;
         total = 0;
         for (size_t k = 0; k < r->count; k++) {
@@ -101,8 +103,10 @@ run(const struct metrics_query *q, size_t times, const char *text)
         cpu += cpu_ms() - cpu_from;
     }
     qsort(ms, times, sizeof *ms, by_number);
-    (void)printf("%-62s p50 %8.2f ms  min %8.2f  cpu %8.2f  series %5zu exemplars %5zu total %.6g\n", text,
-                 ms[times / 2], ms[0], cpu / (double)times, series, exemplars, total);
+    (void)printf(
+        "%-62s p50 %8.2f ms  min %8.2f  cpu %8.2f  series %5zu exemplars %5zu total %.6g put together %llu\n",
+        text, ms[times / 2], ms[0], cpu / (double)times, series, exemplars, total,
+        (unsigned long long)together);
     (void)fflush(stdout);
     mem_free(ms);
 }

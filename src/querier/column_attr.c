@@ -11,7 +11,7 @@ static const enum block_column order_of[] = {BLOCK_ORDER, BLOCK_EVENT_ORDER, BLO
 /* --- one column -------------------------------------------------------------------------------------------
  */
 
-static struct tql_static
+struct tql_static
 value_static(const struct raw_column *raw, size_t i, uint8_t type)
 {
     switch (raw->type) {

@@ -96,6 +96,8 @@ CHECKED err raw_items(struct group_scan *s, const struct raw_column *key, enum o
 /* The attribute `key` of rows, events or links. */
 CHECKED err attr_vector(struct group_scan *s, enum owner owner, slice key, struct fault *f,
                         struct slot_vector *ret);
+/* Value `i` of a column (or of its dictionary); `type` for whole numbers. */
+struct tql_static value_static(const struct raw_column *raw, size_t i, uint8_t type);
 /* Every item of the generic list of rows, events or links, with the number of its owner. */
 CHECKED err attr_generic_each(struct group_scan *s, enum owner owner,
                               err (*fn)(void *ctx, uint32_t owner, slice key, const struct tql_static *v),

@@ -2,8 +2,6 @@
 
 #include "vivace/base/mem.h"
 
-#include <stdlib.h>
-
 #define HASH_SEED UINT64_C(0x636f6d7061726521)
 
 void
@@ -199,40 +197,52 @@ compare_set_merge(struct compare_set *into, const struct compare_set *from)
 /* --- the most frequent ------------------------------------------------------------------------------------
  */
 
-struct ranked {
-    const struct compare_value *value;
-    uint64_t total;
-};
-
-static int
-by_rank(const void *x, const void *y)
+static bool
+comes_before(const struct compare_value *a, const struct compare_value *b, enum compare_side side)
 {
-    const struct ranked *a = x;
-    const struct ranked *b = y;
-    if (a->total != b->total) {
-        return a->total > b->total ? -1 : 1;
+    const uint64_t x = a->counts[side].total;
+    const uint64_t y = b->counts[side].total;
+    return x != y ? x > y : tql_static_order(&a->value, &b->value) < 0;
+}
+
+/* `a` comes behind all below it in the heap. */
+static void
+sift_down(const struct compare_value **heap, size_t n, size_t at, enum compare_side side)
+{
+    for (;;) {
+        size_t worst = at;
+        for (size_t child = 2 * at + 1; child < n && child <= 2 * at + 2; child++) {
+            worst = comes_before(heap[worst], heap[child], side) ? child : worst;
+        }
+        if (worst == at) {
+            return;
+        }
+        const struct compare_value *moved = heap[at];
+        heap[at] = heap[worst];
+        heap[worst] = moved;
+        at = worst;
     }
-    return tql_static_order(&a->value->value, &b->value->value);
 }
 
 size_t
 compare_top(const struct compare_attr *at, enum compare_side side, size_t top,
             const struct compare_value **ret)
 {
-    struct ranked *all = mem_new_array(struct ranked, at->count + 1);
     size_t n = 0;
-    for (size_t i = 0; i < at->count; i++) {
-        if (at->v[i].counts[side].total) {
-            all[n++] = (struct ranked){&at->v[i], at->v[i].counts[side].total};
+    for (size_t i = 0; top && i < at->count; i++) {
+        const struct compare_value *v = &at->v[i];
+        if (v->counts[side].total == 0) {
+            continue;
+        }
+        if (n < top) {
+            ret[n++] = v;
+            for (size_t k = n / 2; n == top && k-- > 0;) {
+                sift_down(ret, n, k, side); /* from now on the last of them is at the front */
+            }
+        } else if (comes_before(v, ret[0], side)) {
+            ret[0] = v;
+            sift_down(ret, n, 0, side);
         }
     }
-    if (n) {
-        qsort(all, n, sizeof *all, by_rank);
-    }
-    n = n < top ? n : top;
-    for (size_t i = 0; i < n; i++) {
-        ret[i] = all[i].value;
-    }
-    mem_free(all);
     return n;
 }

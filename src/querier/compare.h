@@ -52,11 +52,23 @@ struct compare_attr *compare_attr_of(struct compare_set *s, const struct tql_att
 /* `n` spans with this value, which is no array, in an interval. Nil counts nothing. */
 void compare_add(struct compare_set *s, struct compare_attr *at, enum compare_side side, uint32_t step,
                  const struct tql_static *value, uint64_t n);
+/* `n` spans that have some value, which is not told. */
+static inline void
+compare_add_untold(struct compare_attr *at, enum compare_side side, uint32_t step, uint64_t n)
+{
+    at->totals[side][step] += (double)n;
+}
 void compare_set_merge(struct compare_set *into, const struct compare_set *from);
-/* The `top` most frequent values of a side, by falling count, then by value. `ret` has
- * room for at->count. */
+/* The `top` most frequent values of a side, of equals the least, in no order. `ret` has room for at->count.
+ */
 size_t compare_top(const struct compare_attr *at, enum compare_side side, size_t top,
                    const struct compare_value **ret);
+/* So many values that no new one is counted any more. */
+static inline bool
+compare_is_crowded(const struct compare_attr *at)
+{
+    return at->count == METRICS_COMPARE_VALUES_MAX;
+}
 static inline double
 compare_count_at(const struct compare_counts *c, uint32_t step)
 {

@@ -4,11 +4,13 @@
 
 #define MATRIX_MAX (1U << 21) /* numbers of a matrix; larger ones are counted value by value */
 
+#define NO_CELL UINT32_MAX
+
 /* Where the rows that count belong. */
 struct cells {
     struct group_reader *r;
     uint32_t *of;     /* by counted row: side * steps + step - first_step */
-    uint32_t *by_row; /* by row + 1 of all: its place in `of` + 1; 0: it does not count */
+    uint32_t *of_row; /* by row of all; NO_CELL: it does not count */
     uint32_t first_step, steps;
     struct compare_set *set;
 };
@@ -41,10 +43,11 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
     uint32_t last = 0;
     *c = (struct cells){.r = r, .first_step = UINT32_MAX, .set = &r->sink->compare};
     c->of = arena_alloc(&r->memory, (r->count + 1) * sizeof *c->of);
-    c->by_row = arena_new_array(&r->memory, uint32_t, r->scan->rows + 1);
-    if (!c->of || !c->by_row) {
+    c->of_row = arena_alloc(&r->memory, (r->scan->rows + 1) * sizeof *c->of_row);
+    if (!c->of || !c->of_row) {
         return no_memory(f);
     }
+    memset(c->of_row, 0xff, r->scan->rows * sizeof *c->of_row);
     if (!filter->always && !filter->never) {
         TRY(group_mask(r->scan, f, &chosen));
         TRY(group_filter(r->scan, m->compare_filter, r->mask, f, chosen));
@@ -61,7 +64,7 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
         selected = selected && (!m->ast->has_range || (start > (uint64_t)m->ast->compare_start_ns &&
                                                        start <= (uint64_t)m->ast->compare_end_ns));
         c->of[k] = r->steps[k] - c->first_step + (selected ? c->steps : 0);
-        c->by_row[row] = (uint32_t)k + 1;
+        c->of_row[row] = c->of[k];
     }
 out:
     return rc;
@@ -145,6 +148,82 @@ count_vector(const struct cells *c, struct compare_attr *at, const struct slot_v
     }
 }
 
+/* --- columns of spans ----------------------------------------------------------------------------------- */
+
+static struct tql_static
+raw_value(const void *ctx, uint32_t code)
+{
+    return value_static(ctx, code, TQL_INT);
+}
+
+/* Among too many values one is told only when it came more than once. */
+static void
+count_crowd(const struct cells *c, struct compare_attr *at, const struct raw_column *raw,
+            const uint32_t *seen)
+{
+    size_t value = 0;
+    for (size_t row = 0; row < c->r->scan->rows; row++) {
+        if (raw->def && raw->def[row] != raw->max_def) {
+            continue;
+        }
+        const uint32_t code = raw->codes[value++];
+        const uint32_t cell = c->of_row[row];
+        if (cell == NO_CELL) {
+            continue;
+        }
+        if (compare_is_crowded(at) && seen[code] < 2) {
+            compare_add_untold(at, cell >= c->steps ? COMPARE_SELECTION : COMPARE_BASELINE,
+                               c->first_step + cell % c->steps, 1);
+            continue;
+        }
+        const struct tql_static v = raw_value(raw, code);
+        add(c, at, cell, &v, 1);
+    }
+}
+
+static void
+count_cells(const struct cells *c, const struct raw_column *raw, uint32_t *counts, uint32_t width)
+{
+    const size_t rows = c->r->scan->rows;
+    const uint32_t *codes = raw->codes;
+    for (size_t row = 0; row < rows; row++) {
+        if (raw->def && raw->def[row] != raw->max_def) {
+            continue;
+        }
+        const uint32_t code = *codes++;
+        const uint32_t cell = c->of_row[row];
+        if (cell != NO_CELL) {
+            counts[(size_t)code * width + (width > 1 ? cell : 0)]++;
+        }
+    }
+}
+
+/* As it stands in the file, without a vector. False when it is no column of codes, one a row. */
+static bool
+count_raw(const struct cells *c, struct compare_attr *at, const struct raw_column *raw)
+{
+    const size_t rows = c->r->scan->rows;
+    const uint32_t dict = (uint32_t)raw->values.count;
+    const uint32_t width = (uint64_t)dict * 2 * c->steps <= MATRIX_MAX ? 2 * c->steps : 1;
+    struct arena *a = &c->r->memory;
+    if (raw->codes == NULL || raw->rep || (raw->def ? raw->level_count : raw->value_count) != rows) {
+        return false;
+    }
+    struct arena_mark mark = arena_mark(a);
+    uint32_t *counts = arena_new_array(a, uint32_t, (size_t)dict * width + 1);
+    if (counts == NULL) {
+        return false;
+    }
+    count_cells(c, raw, counts, width);
+    if (width > 1) {
+        flush_matrix(c, at, counts, dict, raw_value, raw);
+    } else {
+        count_crowd(c, at, raw, counts);
+    }
+    arena_rewind(a, mark);
+    return true;
+}
+
 /* --- attributes ----------------------------------------------------------------------------------------- */
 
 static enum tql_scope
@@ -164,9 +243,9 @@ count_item(void *ctx, uint32_t owner, slice key, const struct tql_static *v)
 {
     const struct generic_counter *g = ctx;
     const struct tql_attr attr = {.name = key, .scope = (uint8_t)scope_of(g->owner)};
-    const uint32_t place = g->c->by_row[g->row_of ? g->row_of[owner] : owner];
-    if (place && v->type != TQL_NIL) {
-        add(g->c, compare_attr_of(g->c->set, &attr), g->c->of[place - 1], v, 1);
+    const uint32_t cell = g->c->of_row[g->row_of ? g->row_of[owner] : owner];
+    if (cell != NO_CELL && v->type != TQL_NIL) {
+        add(g->c, compare_attr_of(g->c->set, &attr), cell, v, 1);
     }
     return OK;
 }
@@ -215,9 +294,13 @@ count_attrs(const struct cells *c, enum owner owner, struct fault *f)
         if (column->scope != (enum block_scope)owner || raw_is_empty(s, column->column)) {
             continue;
         }
+        struct compare_attr *at = compare_attr_of(c->set, &attr);
         TRY(raw_load(s, column->column, f, &raw));
+        if (at == NULL || (owner == OWNER_ROW && count_raw(c, at, &raw))) {
+            continue;
+        }
         TRY(raw_vector(s, &raw, owner, owners, TQL_INT, f, &v));
-        count_vector(c, compare_attr_of(c->set, &attr), &v, parts);
+        count_vector(c, at, &v, parts);
     }
     TRY(attr_generic_each(s, owner, count_item, &generic, f));
 out:

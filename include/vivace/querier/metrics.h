@@ -25,7 +25,7 @@
 /* Series that have exemplars: what a screen shows. */
 #define METRICS_EXEMPLAR_SERIES_MAX 1000
 /* Values of one attribute that compare() counts; any more are left to the totals. */
-#define METRICS_COMPARE_VALUES_MAX 65536
+#define METRICS_COMPARE_VALUES_MAX 16384
 
 /* What sources put in. */
 struct metrics_sink;
