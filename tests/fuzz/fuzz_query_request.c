@@ -1,5 +1,5 @@
-/* Search and tag requests as protobuf, and the tags of legacy searches: the first byte says which. */
-#include "frontend/query_request.h"
+/* Search, tag and metrics requests as protobuf, the tags of legacy searches, times: the first byte says which. */
+#include "frontend/metrics_request.h"
 
 #include "vivace/traceql/traceql.h"
 
@@ -33,6 +33,27 @@ legacy(struct query_request *r, struct arena *a)
     }
 }
 
+/* Whatever is asked for, the aligned intervals cover it (but for what the cutoff takes). */
+static void
+metrics(slice in, bool instant)
+{
+    struct metrics_request r;
+    struct fault f = {0};
+    uint64_t at = 0;
+    (void)metrics_parse_time(in, &at);
+    if (metrics_request_from_pb(in, instant, &r, &f) != OK || r.end_ns <= r.start_ns || r.end_ns > INT64_MAX) {
+        return;
+    }
+    if (r.step_ns == 0 || (r.end_ns - r.start_ns) / r.step_ns > METRICS_STEPS_MAX) {
+        r.step_ns = metrics_default_step(r.end_ns - r.start_ns);
+    }
+    metrics_align(&r, 0);
+    if (r.steps == 0 || r.from_ns > r.start_ns || r.from_ns + r.steps * r.step_ns < r.end_ns ||
+        r.from_ns % r.step_ns) {
+        __builtin_trap();
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -43,6 +64,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     slice in = slice_of(data + 1, size - 1);
+    if (data[0] % 8 > 5) {
+        metrics(in, data[0] % 8 == 7);
+        return 0;
+    }
     arena_init(&arena, 64 << 20);
     if (data[0] % 4 == 0 && search_request_from_pb(in, &arena, &r, &f) == OK) {
         legacy(&r, &arena);
