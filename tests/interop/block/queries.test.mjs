@@ -97,7 +97,7 @@ test('one trace in order', async () => {
 
 test('the longest traces with their span and error counts', async () => {
   const want = groups(spans, (s) => [s.block, s.trace]).map((g) => ({
-    trace: g[0].trace, trace_duration_nano: signed(max(g.map((s) => s.end)) - min(g.map((s) => s.start))),
+    trace: g[0].trace, trace_duration_nano: signed(max(g.map((s) => (s.end > s.start ? s.end : s.start))) - min(g.map((s) => s.start))),
     spans: BigInt(g.length), errors: BigInt(g.filter((s) => s.status === 2).length),
   })).sort((a, b) => (a.trace_duration_nano < b.trace_duration_nano ? 1 : a.trace_duration_nano > b.trace_duration_nano ? -1 : a.trace < b.trace ? -1 : 1));
   const got = await run(2);
