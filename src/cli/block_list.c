@@ -52,8 +52,8 @@ print_table(const struct found_list *l)
     if (table_rows(&t)) {
         table_write(&t, &out);
     }
-    buf_printf(&out, "%llu blocks, %llu spans, %llu traces, ", (unsigned long long)blocks,
-               (unsigned long long)spans, (unsigned long long)traces);
+    buf_printf(&out, "%llu block%s, %llu spans, %llu traces, ", (unsigned long long)blocks,
+               blocks == 1 ? "" : "s", (unsigned long long)spans, (unsigned long long)traces);
     text_bytes(&out, bytes);
     if (spans) {
         buf_printf(&out, ", %.1f B a span", (double)bytes / (double)spans);
