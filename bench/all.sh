@@ -47,7 +47,7 @@ run byid byid --server "$server" --spans "$spans"
 run ingest_http_gzip ingest --server "$server" --spans "$spans" --protocol http --compression gzip
 run ingest_open_loop ingest --server "$server" --spans "$spans" --open-loop 100000 --stream
 run overload overload --server "$server" # fewer spans are no overload
-run crash crash --server "$server" --rounds 20
+run crash crash --server "$server" --rounds 10
 if [ "${LONG:-0}" = 1 ]; then
     echo "== growth" >&2
     node "$here/growth.mjs" --server "$server" --spans "$spans" --dir "$data" --result "$folder/growth.json" || failed=$((failed + 1))

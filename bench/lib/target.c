@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -128,6 +129,7 @@ target_start(struct target *t)
         die("fork: %s", strerror(errno));
     }
     if (t->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a program that is killed leaves no server behind */
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
         if (fd >= 0) {
             dup2(fd, 1);
