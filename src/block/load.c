@@ -450,6 +450,15 @@ count_rows(struct loader *l)
     }
 }
 
+/* What loading the group takes: rows with their cells and what hangs on some, at most all values as strings;
+ * the loader's own arrays, which stay. */
+static size_t
+load_need(const struct loader *l, size_t values)
+{
+    size_t own = l->rows * (sizeof(struct load_owner) + 24) + ((size_t)2 << 20), now = loader_bytes(l);
+    return l->rows * (sizeof(struct row) + 128) + values + (now > own ? now : own) + ((size_t)1 << 20);
+}
+
 err
 load_group(struct loader *l, load_place_fn place, void *ctx)
 {
@@ -461,8 +470,7 @@ load_group(struct loader *l, load_place_fn place, void *ctx)
     }
     err rc = OK;
     l->rows = (size_t)group->row_count;
-    TRY(builder_reserve(
-        b, block_builder_bytes(b) + loader_bytes(l) + ((size_t)4 << 20) + l->rows * 320 + values, l->f));
+    TRY(builder_reserve(b, block_builder_bytes(b) + load_need(l, values), l->f));
     if (l->rows > l->row_cap) {
         l->row_cap = l->rows;
         l->row = mem_realloc(l->row, l->rows, sizeof(struct row *));
