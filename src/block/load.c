@@ -180,9 +180,7 @@ place_page(struct placing *p, const struct parquet_vector *v)
     uint32_t code = UINT32_MAX;
     err rc = OK;
     for (size_t i = 0; i < v->page.row_count; i++, p->row++) {
-        if (v->codes == NULL) {
-            TRY(place_id(p, v->values.bytes[i], &l->trace_at[p->row]));
-        } else if (v->codes[i] == code) {
+        if (v->codes[i] == code) {
             l->trace_at[p->row] = p->last;
         } else {
             code = v->codes[i];
@@ -209,9 +207,10 @@ load_traces(struct loader *l, load_place_fn place, void *ctx)
         }
         TRY(rc);
         TRY(parquet_column_decode(l->column, PARQUET_DECODE_CODES, l->f, &v));
-        if (v.codes) {
-            TRY(parquet_column_dictionary(l->column, l->f, &l->dictionary));
+        if (v.codes == NULL) { /* load_ids looked at the dictionary: an id beside it would be missed */
+            return load_corrupt(l, "a trace_id does not stand in the dictionary");
         }
+        TRY(parquet_column_dictionary(l->column, l->f, &l->dictionary));
         rows += page.row_count;
         TRY(place_page(&p, &v));
     }

@@ -329,8 +329,10 @@ merge_write(void *ctx, struct block_meta *meta, const struct parquet_sink *sink,
         TRY(read_group(m, g));
     }
     TRY(write_whole(m));
-    if (m->writer.out == NULL) {
-        rc = FAULT(f, ERR_CORRUPT, "the blocks hold no spans");
+    /* Whatever the inputs say: a row that was not written is not lost in silence. */
+    if (m->writer.out == NULL || meta->spans + m->stats.duplicate_spans != m->writer.row_count) {
+        rc = FAULT(f, ERR_CORRUPT, "of %llu rows of the inputs %llu were written",
+                   (unsigned long long)m->writer.row_count, (unsigned long long)meta->spans);
         goto out;
     }
     TRY(writer_end(&m->writer, meta));
