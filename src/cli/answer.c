@@ -275,7 +275,7 @@ read_scope(struct answer *x, struct tags_answer *ret)
         if (is_key(key, "name")) {
             scope = get_text(x);
         } else if (is_key(key, "tags") && enter(x, JSON_ARRAY_BEGIN)) {
-            enum json_event e;
+            enum json_event e = JSON_ARRAY_END;
             while (!x->bad && (e = json_next(&x->json)) == JSON_STRING) {
                 slice name = x->json.text;
                 struct tag *t = PUSH(x, ret->tags, ret->count, ret->cap);

@@ -11,6 +11,12 @@
 
 #define SPANS ((size_t)60) /* of each trace of a record of push_some */
 
+#ifdef __SANITIZE_THREAD__ /* one thread: nothing to find there, at ten times the price */
+#define STEP 41
+#else
+#define STEP 1
+#endif
+
 static char dir[64], wal_dir[96], blocks_dir[96];
 static struct budget budget;
 
@@ -347,7 +353,7 @@ fail_each(int code, bool once, bool restart)
     int n = 0;
     builder_bytes = 1 << 18; /* several blocks */
     while (flush_failing(n, code, once, restart)) {
-        n++;
+        n += STEP;
     }
     print_message("%d operations\n", n);
     assert_true(n > 50);
@@ -526,6 +532,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(a_segment_becomes_a_block_of_each_tenant_and_leaves),
         T(nothing_to_write_is_no_block),
+        T(a_query_during_a_flush_sees_each_span_once),
         T(a_segment_larger_than_the_builder_becomes_several_blocks),
         T(many_tenants_need_no_more_memory_than_one),
         T(a_record_that_does_not_fit_the_budget_is_written_in_portions),
@@ -535,7 +542,6 @@ main(void)
         T(a_failed_flush_is_tried_again_after_a_growing_pause),
         T(an_interrupted_flush_is_no_failure_and_goes_on_later),
         T(a_damaged_record_is_set_aside_before_its_segment_goes),
-        T(a_query_during_a_flush_sees_each_span_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
