@@ -15,8 +15,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define ROUND_MAX     8 /* row groups at once: each holds its vectors meanwhile */
-#define ORDERED_TRIES 8 /* traces judged in order, for each of the limit */
+#define ROUND_MAX       8   /* row groups at once: each holds its vectors meanwhile */
+#define TRACES_PER_LOOK 256 /* at the clock */
+#define ORDERED_TRIES   8   /* traces judged in order, for each of the limit */
 
 static struct block_store *
 store_of(void *ctx)
@@ -338,8 +339,14 @@ static err
 judge_one(struct group_job *job, uint32_t number)
 {
     struct group_judge *j = job->judge;
-    err rc = group_judge_trace(j, &j->traces[number], false, &job->fault);
-    job->judged++;
+    err rc = OK;
+    if (++job->judged % TRACES_PER_LOOK == 0 && job->cursor->hunt.guard) {
+        rc = query_guard_check(job->cursor->hunt.guard, &job->fault);
+        if (rc != OK) {
+            return rc;
+        }
+    }
+    rc = group_judge_trace(j, &j->traces[number], false, &job->fault);
     if (rc == ERR_AGAIN || (rc == OK && j->eval.set_count)) {
         job->odd[number] = rc == ERR_AGAIN;
         job->sure += rc == OK;

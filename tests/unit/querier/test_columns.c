@@ -324,12 +324,89 @@ a_scan_over_its_budget_is_refused_and_gives_all_of_it_back(void **state)
     plan_fini(&p);
 }
 
+/* --- damage -----------------------------------------------------------------------------------------------
+ */
+
+/* A file in memory with some bytes changed: every slot is read, and every filter run. */
+static void
+read_damaged(const slice *bytes, const struct tql_plan *plan, size_t *refused)
+{
+    struct parquet_source source = parquet_source_of(bytes);
+    struct block_reader *r = NULL;
+    struct fault f = {0};
+    if (block_reader_open_source(&source, "damaged", &f, &r) != OK) {
+        (*refused)++;
+        return;
+    }
+    struct group_scan *s = group_scan_create(r, plan, NULL, NULL);
+    for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
+        const struct slot_vector *v = NULL;
+        struct group_traces traces;
+        uint64_t *mask = NULL;
+        f = (struct fault){0};
+        err rc = group_scan_open(s, g, &f);
+        for (uint32_t i = 0; rc == OK && i < plan->compiler.slots.count; i++) {
+            rc = group_slot(s, i, &f, &v);
+            for (size_t k = 0; rc == OK && k < v->count; k++) {
+                struct tql_static value = vector_at(v, k); /* looked at, so that a sanitizer sees it */
+                (void)tql_static_hash(&value, 1);
+            }
+        }
+        rc = rc == OK ? group_traces(s, &f, &traces) : rc;
+        rc = rc == OK ? group_mask(s, &f, &mask) : rc;
+        rc = rc == OK ? group_filter(s, 0, NULL, &f, mask) : rc;
+        *refused += rc != OK;
+        assert_true(rc == OK || f.msg[0] != 0); /* every refusal says why */
+    }
+    group_scan_destroy(s);
+    block_reader_close(r);
+}
+
+static void
+a_damaged_block_is_read_or_refused_with_a_reason(void **state)
+{
+    (void)state;
+    struct planned p;
+    struct block_store store;
+    struct rng rng;
+    char path[192];
+    char uuid[BLOCK_UUID_TEXT + 1];
+    static uint8_t bytes[4 << 20];
+    static uint8_t damaged[4 << 20];
+    size_t refused = 0;
+    plan_of(&p, every_slot);
+    fake_store_init(&store);
+    random_block(&store, 31, 300, true);
+    rng_seed(&rng, 31);
+    block_uuid_format(&store.blocks[0]->meta.id, uuid);
+    snprintf(path, sizeof path, "%s/%s/spans.parquet", store.dir, uuid);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t n = fread(bytes, 1, sizeof bytes, file);
+    assert_true(n > 0 && n < sizeof bytes);
+    fclose(file);
+    for (int round = 0; round < 150; round++) {
+        memcpy(damaged, bytes, n);
+        for (uint64_t k = 1 + rng_below(&rng, 4); k > 0; k--) {
+            size_t footer = n / 3; /* half of the damage hits the last third, where the footer is */
+            size_t at = rng_below(&rng, 2) ? rng_below(&rng, n) : n - 1 - rng_below(&rng, footer);
+            damaged[at] ^= (uint8_t)(1 + rng_below(&rng, 255));
+        }
+        slice s = slice_of(damaged, n);
+        read_damaged(&s, &p.plan, &refused);
+    }
+    assert_true(refused > 10);
+    fake_store_fini(&store);
+    plan_fini(&p);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_is_what_the_span_says),
         cmocka_unit_test(filters_keep_the_rows_that_judging_each_span_keeps),
+        cmocka_unit_test(a_damaged_block_is_read_or_refused_with_a_reason),
         cmocka_unit_test(a_scan_over_its_budget_is_refused_and_gives_all_of_it_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
