@@ -419,7 +419,8 @@ run_all(uint64_t seed, size_t traces, size_t blocks, bool with_live, size_t one_
     rng_seed(&r, seed);
     world_make(&w, seed, traces, blocks, with_live, one_strays_in);
     w.pool = seed % 3 ? pool_create("test", 3, 100) : NULL;
-    for (size_t q = 0; q < sizeof queries / sizeof *queries; q++) {
+    const size_t step = one_strays_in < 30 ? 3 : 1; /* to put traces together one by one takes its time */
+    for (size_t q = seed % step; q < sizeof queries / sizeof *queries; q += step) {
         uint64_t from = rng_below(&r, 2) ? 0 : START + rng_below(&r, 200) * SECOND;
         uint64_t to = rng_below(&r, 2) ? UINT64_MAX : from + rng_below(&r, 200) * SECOND;
         check(&w, queries[q], 0, 0, UINT64_MAX);
@@ -452,8 +453,8 @@ static void
 what_is_scattered_all_over_is_gathered(void **state)
 {
     (void)state;
-    run_all(7, 120, 4, false, 1);
-    run_all(8, 120, 2, true, 2);
+    run_all(7, 100, 4, false, 1);
+    run_all(8, 100, 2, true, 2);
 }
 
 int
