@@ -119,6 +119,7 @@ compare_value(struct comparing *c, enum tql_scope scope, enum tql_intrinsic intr
 struct tql_static
 metrics_scalar(const struct attr *a)
 {
+    struct tql_static one = TQL_STATIC_NIL;
     switch (a->kind) {
     case VALUE_STRING:
         return tql_static_string(attr_bytes(a));
@@ -128,6 +129,8 @@ metrics_scalar(const struct attr *a)
         return tql_static_int(a->i);
     case VALUE_DOUBLE:
         return tql_static_float(a->d);
+    case VALUE_ARRAY: /* of one element: that, as everywhere */
+        return value_of_one(attr_bytes(a), &one) ? one : TQL_STATIC_NIL;
     default:
         return TQL_STATIC_NIL;
     }

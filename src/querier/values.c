@@ -118,6 +118,15 @@ array_read(struct value_source *v, slice body, struct tql_static *ret)
     *ret = (struct tql_static){.strings = elements, .n = n, .type = array_of[type]};
 }
 
+bool
+value_of_one(slice array, struct tql_static *ret)
+{
+    uint8_t type = TQL_NIL;
+    struct wire_reader r = wire_reader_of(array);
+    bool good = true;
+    return array_measure(array, &type) == 1 && element_next(&r, ret, &good);
+}
+
 void
 value_of_attr(struct value_source *v, const struct attr *a, struct tql_static *ret)
 {

@@ -14,7 +14,7 @@ struct value_source {
     const struct trace_facts *facts; /* NULL: trace-level values are nil */
     const struct shape *shape;       /* NULL: values of structure are nil */
     struct arena *arena;
-    bool alone;                      /* nestedSetParent is -1 for a span without a parent, 0 for others */
+    bool alone;  /* nestedSetParent is -1 for a span without a parent, 0 for others */
     bool failed; /* the arena was full: sticky */
 };
 
@@ -35,3 +35,5 @@ slot_is_part(const struct tql_slot *slot)
 }
 /* An attribute's value. */
 void value_of_attr(struct value_source *v, const struct attr *a, struct tql_static *ret);
+/* The element of an array (a body of an ArrayValue) of one; false for any other. */
+bool value_of_one(slice array, struct tql_static *ret);

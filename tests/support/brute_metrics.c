@@ -141,6 +141,10 @@ count_row(struct counting *c, const struct brute_trace *t, size_t row)
     }
 }
 
+static bool brute_compare_make(struct brute_metrics *m, const struct span_batch *traces, size_t count,
+                               const struct tql_query *q, uint64_t start_ns, uint64_t step_ns,
+                               uint32_t steps);
+
 /* --- series ----------------------------------------------------------------------------------------------
  */
 
@@ -355,6 +359,9 @@ brute_metrics_make(struct brute_metrics *m, const struct span_batch *traces, siz
     struct counting c = {
         .metric = q->metric, .start_ns = start_ns, .step_ns = step_ns, .steps = steps, .arena = &arena};
     *m = (struct brute_metrics){0};
+    if (q->metric->fn == TQL_METRIC_COMPARE) {
+        return brute_compare_make(m, traces, count, q, start_ns, step_ns, steps);
+    }
     MUST(steps <= BRUTE_STEPS_MAX && q->metric->by_count <= BY_MAX);
     arena_init(&arena, 0);
     for (size_t i = 0; i < count && !wrong.failed; i++) {
@@ -384,6 +391,120 @@ brute_metrics_fini(struct brute_metrics *m)
     *m = (struct brute_metrics){0};
 }
 
+/* --- compare() -------------------------------------------------------------------------------------------
+ */
+
+static struct brute_series *
+series_of(struct brute_metrics *m, slice labels)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        if (slice_eq(buf_slice(&m->series[i].labels), labels)) {
+            return &m->series[i];
+        }
+    }
+    struct brute_series *s = series_add(m);
+    (void)buf_append_slice(&s->labels, labels);
+    return s;
+}
+
+struct comparing {
+    struct brute_metrics *m;
+    bool selected;
+    uint64_t step;
+};
+
+static void
+compare_one(const struct comparing *c, enum tql_scope scope, enum tql_intrinsic intrinsic, slice name,
+            const struct brute_value *v)
+{
+    const struct tql_attr attr = {.name = name, .scope = (uint8_t)scope, .intrinsic = (uint8_t)intrinsic};
+    struct buf key, labels;
+    if (v->type == BRUTE_NIL || v->type == BRUTE_ARRAY) {
+        return;
+    }
+    buf_init(&key, 1 << 16);
+    tql_attr_print(&attr, &key);
+    for (int total = 0; total < 2; total++) {
+        const char *side =
+            c->selected ? (total ? "selection_total" : "selection") : (total ? "baseline_total" : "baseline");
+        buf_init(&labels, 1 << 16);
+        put_label(&labels, SL("__meta_type"),
+                  &(struct brute_value){.type = BRUTE_STRING, .s = slice_cstr(side)});
+        put_label(&labels, buf_slice(&key),
+                  total ? &(struct brute_value){.type = BRUTE_STRING, .s = SL("nil")} : v);
+        series_of(c->m, buf_slice(&labels))->values[c->step] += 1;
+        buf_fini(&labels);
+    }
+    buf_fini(&key);
+}
+
+static void
+compare_run(const struct comparing *c, const struct brute_trace *t, enum tql_scope scope, struct run run)
+{
+    for (uint32_t i = 0; i < run.n; i++) {
+        const struct attr *a = &t->b->attrs[run.at + i];
+        struct brute_value v = brute_of_attr(a, t->arena);
+        compare_one(c, scope, TQL_INTRINSIC_NONE, attr_key(a), &v);
+    }
+}
+
+static void
+compare_row(const struct comparing *c, const struct brute_trace *t, size_t row)
+{
+    static const enum tql_intrinsic intrinsics[] = {TQL_INTRINSIC_NAME,
+                                                    TQL_INTRINSIC_KIND,
+                                                    TQL_INTRINSIC_STATUS,
+                                                    TQL_INTRINSIC_STATUS_MESSAGE,
+                                                    TQL_INTRINSIC_TRACE_ROOT_NAME,
+                                                    TQL_INTRINSIC_TRACE_ROOT_SERVICE,
+                                                    TQL_INTRINSIC_INSTRUMENTATION_NAME,
+                                                    TQL_INTRINSIC_INSTRUMENTATION_VERSION};
+    const struct span *s = &t->b->spans[row];
+    const struct scope *scope = &t->b->scopes[s->scope];
+    for (size_t i = 0; i < sizeof intrinsics / sizeof *intrinsics; i++) {
+        const struct tql_attr attr = {.intrinsic = (uint8_t)intrinsics[i]};
+        struct brute_value v = brute_lookup(t, row, &attr, -1, -1);
+        compare_one(c, TQL_SCOPE_NONE, intrinsics[i], SL_EMPTY, &v);
+    }
+    compare_run(c, t, TQL_SCOPE_SPAN, s->attrs);
+    compare_run(c, t, TQL_SCOPE_RESOURCE, t->b->resources[scope->resource].attrs);
+    compare_run(c, t, TQL_SCOPE_INSTRUMENTATION, scope->attrs);
+    for (uint32_t i = 0; i < s->events.n; i++) {
+        compare_run(c, t, TQL_SCOPE_EVENT, t->b->events[s->events.at + i].attrs);
+    }
+    for (uint32_t i = 0; i < s->links.n; i++) {
+        compare_run(c, t, TQL_SCOPE_LINK, t->b->links[s->links.at + i].attrs);
+    }
+}
+
+static bool
+brute_compare_make(struct brute_metrics *m, const struct span_batch *traces, size_t count,
+                   const struct tql_query *q, uint64_t start_ns, uint64_t step_ns, uint32_t steps)
+{
+    struct brute_error wrong = {0};
+    struct arena arena;
+    *m = (struct brute_metrics){0};
+    arena_init(&arena, 0);
+    for (size_t i = 0; i < count && !wrong.failed; i++) {
+        struct brute_trace t;
+        brute_trace_make(&t, &traces[i], &arena);
+        for (const struct brute_set *s = brute_run(&t, q, &wrong); s; s = s->next) {
+            for (size_t row = 0; row < traces[i].span_count && !wrong.failed; row++) {
+                const uint64_t start = traces[i].spans[row].start_ns;
+                struct comparing c = {.m = m,
+                                      .step = start > start_ns ? (start - start_ns - 1) / step_ns : steps};
+                if (s->rows[row] && c.step < steps) {
+                    c.selected = brute_keeps(&t, row, q->metric->compare->expr, &wrong);
+                    compare_row(&c, &t, row);
+                    m->counted++;
+                }
+            }
+        }
+    }
+    arena_fini(&arena);
+    return !wrong.failed;
+}
+
 /* --- random ones ------------------------------------------------------------------------------------------
  */
 
@@ -409,7 +530,13 @@ brute_random_metric(struct rng *r, struct buf *out)
         "span:id", "statusMessage"};
     static const char *const quantiles[] = {".5", "0, .25, .9, 1", ".99"};
     static const char *const over[] = {"min", "max", "avg", "sum", "histogram"};
-    uint64_t kind = rng_below(r, 8);
+    uint64_t kind = rng_below(r, 9);
+    if (kind == 8) {
+        (void)buf_append_cstr(out, " | compare(");
+        brute_random_filter(r, out);
+        (void)buf_append_cstr(out, ", 100000)");
+        return;
+    }
     if (kind < 2) {
         (void)buf_append_cstr(out, kind ? " | rate()" : " | count_over_time()");
     } else if (kind == 2) {
