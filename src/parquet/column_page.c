@@ -211,8 +211,9 @@ note_bounds(struct column_writer *c, struct page_note *note)
     }
     note->min_bytes = (uint32_t)(mid - from);
     note->max_bytes = (uint32_t)(c->bounds.n - mid);
-    widen_chunk(c, slice_of(c->bounds.p + from, note->min_bytes), exact[0], false);
-    widen_chunk(c, slice_of(c->bounds.p + mid, note->max_bytes), exact[1], true);
+    const slice all = buf_slice(&c->bounds);
+    widen_chunk(c, slice_sub(all, from, note->min_bytes), exact[0], false);
+    widen_chunk(c, slice_sub(all, mid, note->max_bytes), exact[1], true);
     c->has_bounds = true;
 }
 

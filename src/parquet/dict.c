@@ -54,7 +54,8 @@ dict_value(const struct dict *d, uint32_t code)
         return slice_of(d->values.p + (size_t)code * d->width, d->width);
     }
     uint32_t from = code ? u32s(&d->ends)[code - 1] : 0;
-    return slice_of(d->values.p + from, u32s(&d->ends)[code] - from);
+    const uint8_t *at = d->values.p ? d->values.p + from : NULL; /* NULL: every value is empty */
+    return slice_of(at, u32s(&d->ends)[code] - from);
 }
 
 size_t
