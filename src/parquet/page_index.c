@@ -62,7 +62,7 @@ column_index_write(const struct page_note *pages, size_t n, slice bounds, const 
         thrift_elem_bool(&t, pages[i].null_page);
     }
     for (int id = 2; id <= 3; id++) {
-        const uint8_t *p = bounds.p;
+        const uint8_t *p = bounds.n ? bounds.p : (const uint8_t *)""; /* NULL + 0 is undefined */
         thrift_put_list(&t, id, THRIFT_BINARY, n);
         for (size_t i = 0; i < n; i++) {
             thrift_elem_bytes(&t, id == 2 ? slice_of(p, pages[i].min_bytes)
