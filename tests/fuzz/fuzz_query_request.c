@@ -1,4 +1,5 @@
-/* Search, tag and metrics requests as protobuf, the tags of legacy searches, times: the first byte says which. */
+/* Search, tag and metrics requests as protobuf, the tags of legacy searches, times: the first byte says
+ * which. */
 #include "frontend/metrics_request.h"
 
 #include "vivace/traceql/traceql.h"
@@ -41,7 +42,8 @@ metrics(slice in, bool instant)
     struct fault f = {0};
     uint64_t at = 0;
     (void)metrics_parse_time(in, &at);
-    if (metrics_request_from_pb(in, instant, &r, &f) != OK || r.end_ns <= r.start_ns || r.end_ns > INT64_MAX) {
+    if (metrics_request_from_pb(in, instant, &r, &f) != OK || r.end_ns <= r.start_ns ||
+        r.end_ns > INT64_MAX) {
         return;
     }
     if (r.step_ns == 0 || (r.end_ns - r.start_ns) / r.step_ns > METRICS_STEPS_MAX) {

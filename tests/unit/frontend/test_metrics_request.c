@@ -9,7 +9,7 @@ test_the_default_step_is_tempos(void **state)
 {
     static const struct {
         uint64_t range_s, step_ms;
-    } rows[] = {{30, 100},     {59, 200},     {60, 1000},     {300, 1000},      {2400, 10000},
+    } rows[] = {{30, 100},     {59, 200},     {60, 1000},      {300, 1000},      {2400, 10000},
                 {3900, 15000}, {7500, 30000}, {86400, 300000}, {604800, 2400000}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -51,9 +51,20 @@ test_times_are_read_in_every_form_and_nothing_else(void **state)
         {"2024-02-29T00:00:00-00:30", 1709166600 * S},
         {"0", 0},
     };
-    static const char *const bad[] = {"",     "abc", "-1",  "1e9",          "2024-01-01", "2024-13-01T00:00:00Z",
-                                      "1.2.", ".",   "inf", "1704067200.x", "99999999999999999999",
-                                      "2024-01-01T00:00:00", "9999-01-01T00:00:00Z", "1704067200 "};
+    static const char *const bad[] = {"",
+                                      "abc",
+                                      "-1",
+                                      "1e9",
+                                      "2024-01-01",
+                                      "2024-13-01T00:00:00Z",
+                                      "1.2.",
+                                      ".",
+                                      "inf",
+                                      "1704067200.x",
+                                      "99999999999999999999",
+                                      "2024-01-01T00:00:00",
+                                      "9999-01-01T00:00:00Z",
+                                      "1704067200 "};
     uint64_t at = 0;
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
