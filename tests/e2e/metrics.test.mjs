@@ -1,5 +1,6 @@
 // TraceQL metrics as Grafana, its Traces Drilldown and people with curl ask for them.
 import assert from 'node:assert/strict';
+import http2 from 'node:http2';
 import { after, before, test } from 'node:test';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -297,5 +298,22 @@ test('a large answer comes in packets of at most 1 MiB, partial said once; and i
     assert.match(some.messages.at(-1).message, /^Response exceeds maximum series limit of 1500, a partial response is returned\./);
   } finally {
     await own.stop();
+  }
+});
+
+test('streams: a client that hangs up stops the work', async () => {
+  const session = http2.connect(`http://127.0.0.1:${server.httpPort}`);
+  try {
+    const request = { query: '{ } >> { } >> { } | count_over_time() by (name)', start: ns(-60), end: ns(600), step: '100000000' };
+    const body = frame(Buffer.from(type('QueryRangeRequest').encode(type('QueryRangeRequest').fromObject(request)).finish()));
+    for (let i = 0; i < 30; i++) {
+      const s = session.request({ ':method': 'POST', ':path': '/tempopb.StreamingQuerier/MetricsQueryRange', 'content-type': 'application/grpc', te: 'trailers' });
+      s.on('error', () => {});
+      s.end(body);
+      s.close(http2.constants.NGHTTP2_CANCEL);
+    }
+    assert.equal((await stream('Range', { query: '{ } | rate()', start: ns(0), end: ns(300) })).status, 0);
+  } finally {
+    session.destroy();
   }
 });
