@@ -42,10 +42,10 @@ struct parquet_column {
     struct page_header header;
     struct parquet_page page;
     uint64_t body_off;
-    bool have_page; /* next or a seek found it */
-    bool pending;   /* found by a seek: next returns it */
-    bool unpacked;  /* checked and decompressed: the three slices are good */
-    bool loaded;    /* and all its levels are decoded */
+    bool have_page;                   /* next or a seek found it */
+    bool pending;                     /* found by a seek: next returns it */
+    bool unpacked;                    /* checked and decompressed: the three slices are good */
+    bool loaded;                      /* and all its levels are decoded */
     slice rep_bits, def_bits, values; /* encoded */
     size_t value_count;
 

@@ -1,7 +1,8 @@
 #include "vivace/traceql/program.h"
 #include "vivace/traceql/traceql.h"
 
-/* `! x` and `- x`; of what is absent the one is false, the other absent. False when the type does not allow it. */
+/* `! x` and `- x`; of what is absent the one is false, the other absent. False when the type does not allow
+ * it. */
 static bool
 eval_unary(enum tql_op op, struct tql_static *v)
 {

@@ -63,8 +63,8 @@ CHECKED err ingester_push(struct ingester *ing, struct ingester_push *p, struct 
 CHECKED err ingester_find_trace(struct ingester *ing, slice tenant, const trace_id *id,
                                 struct span_batch *out, uint64_t *inspected_bytes, struct fault *f);
 
-/* Which of the traces may have live spans: ret[i] |= 1. Exact for segments whose index is in memory, a filter's
- * word for others; never no for a trace whose spans were acknowledged before the call. No I/O. */
+/* Which of the traces may have live spans: ret[i] |= 1. Exact for segments whose index is in memory, a
+ * filter's word for others; never no for a trace whose spans were acknowledged before the call. No I/O. */
 void ingester_may_have(struct ingester *ing, slice tenant, const trace_id *ids, size_t n, uint8_t *ret);
 
 /* The tenant has pushed to this process, or has live spans in the WAL it replayed. */
