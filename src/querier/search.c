@@ -52,7 +52,7 @@ search_create(const struct search_query *q)
         s->trace_sources[at] = source->trace;
     }
     gather_init(&s->gather, &s->q);
-    s->gather.search = q->matched ? NULL : s;
+    s->gather.search = q->matched && !q->matched_rows ? NULL : s;
     eval_init(&s->eval, q->plan, SEARCH_TRACE_BYTES_MAX, &s->q.guard);
     span_batch_init(&s->trace, SEARCH_TRACE_BYTES_MAX);
     arena_init(&s->kept, SEARCH_RESULT_BYTES_MAX);
@@ -373,10 +373,13 @@ work(struct search *s, struct fault *f)
     if (gather_is_active(&s->gather)) {
         return judge_gathered(s, f);
     }
-    if (r && (r->horizon >= candidates_peek(&s->candidates) || s->candidates.heap_count == 0)) {
+    /* without a limit every candidate is judged: all are known first, and many are read together */
+    const bool all = s->q.limit == 0;
+    if (r && (all || s->candidates.heap_count == 0 || r->horizon >= candidates_peek(&s->candidates))) {
         return advance(s, r, f);
     }
-    if (s->result.stats.traces >= GATHER_AFTER && gather_begin(&s->gather, &s->candidates)) {
+    const uint64_t many = all ? s->candidates.heap_count : s->result.stats.traces;
+    if (many >= GATHER_AFTER && gather_begin(&s->gather, &s->candidates)) {
         return OK;
     }
     if (!candidates_take(&s->candidates, &at)) {
