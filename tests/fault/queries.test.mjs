@@ -117,7 +117,7 @@ for (const [name, q, statuses, text] of bombs) {
     if (r.status === 504) assert.match(r.text, /context deadline exceeded/);
     else assert.ok(statuses.includes(r.status), `${r.status} ${r.text.slice(0, 300)}`);
     if (text) assert.match(r.text, text);
-    assert.ok(r.text.length < 100_000, 'an error stays readable');
+    if (r.status !== 200) assert.ok(r.text.length < 100_000, 'an error stays readable'); // 14,000 groups are 14,000 labels
     assert.ok(r.ms < 2 * timeoutMs, `${tries.map((t) => t.ms.toFixed(0))} ms`);
     assert.ok(mb('VmHWM') < budgetMb + 200, `${mb('VmHWM').toFixed(0)} MB`);
   });
