@@ -2,6 +2,7 @@
 
 #include "vivace/base/must.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,4 +74,10 @@ void
 mem_free(void *p)
 {
     free(p);
+}
+
+void
+mem_trim(void)
+{
+    (void)malloc_trim(0);
 }

@@ -117,7 +117,10 @@ merge(struct job *j, struct block_meta *meta, struct block_merge_stats *stats)
     };
     j->c->pause_at_ns = clock_mono_ns() + WORK_NS;
     j->c->look_at_ns = clock_mono_ns() + LOOK_NS;
-    return block_merge(&o, &p, &j->f, meta, stats);
+    mem_trim();
+    err rc = block_merge(&o, &p, &j->f, meta, stats);
+    mem_trim();
+    return rc;
 }
 
 /* The new block in place of the old ones, or nowhere. */

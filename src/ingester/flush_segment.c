@@ -279,6 +279,7 @@ flush_segment(struct flusher *fl, struct ingester_sealed *s, struct fault *f, bo
     memcpy(x.segment.b, ingester_sealed_uuid(s), sizeof x.segment.b);
     str_table_init(&x.by_tenant);
     span_batch_init(&x.batch, 0);
+    mem_trim();
     TRY(walk(&x, f));
     TRY(publish_rest(&x, f));
     TRY(serve(&x, f));
@@ -289,5 +290,6 @@ flush_segment(struct flusher *fl, struct ingester_sealed *s, struct fault *f, bo
           LOG_UINT("of_bytes", ingester_sealed_bytes(s)), LOG_DUR("duration", clock_mono_ns() - t0));
 out:
     finish(&x, rc != OK);
+    mem_trim();
     return rc;
 }

@@ -14,6 +14,9 @@ char *mem_strdup(const char *s) __attribute__((returns_nonnull));
 /* NULL when the memory is not there: for sizes a peer or a file chose. */
 void *mem_try_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
 void mem_free(void *p);
+/* Give freed pages back to the system: around work that takes much at once, so that what others freed does
+ * not stand beside it. Some ms. */
+void mem_trim(void);
 
 #define mem_new(type)          ((type *)mem_calloc(1, sizeof(type)))
 #define mem_new_array(type, n) ((type *)mem_calloc((n), sizeof(type)))
