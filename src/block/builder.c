@@ -72,7 +72,7 @@ block_builder_bytes(const struct block_builder *b)
 {
     return intern_bytes(&b->strings) + b->arena.bytes + id_table_bytes(&b->trace_ids) +
            id_table_bytes(&b->resource_ids) + id_table_bytes(&b->scope_ids) +
-           b->trace_cap * sizeof *b->traces + b->row_chunk_cap * sizeof *b->row_chunks +
+           b->trace_cap * sizeof *b->traces + b->row_chunk_cap * sizeof(void *) +
            b->shape_cap * sizeof *b->shapes + b->field_cap * sizeof *b->fields +
            b->resource_cap * sizeof *b->resources + b->scope_cap * sizeof *b->scopes;
 }
@@ -489,7 +489,7 @@ row_take(struct block_builder *b)
 {
     size_t chunk = b->row_count / ROW_CHUNK;
     if (b->row_count % ROW_CHUNK == 0) {
-        b->row_chunks = grow(b->row_chunks, chunk, &b->row_chunk_cap, sizeof *b->row_chunks);
+        b->row_chunks = grow(b->row_chunks, chunk, &b->row_chunk_cap, sizeof(void *));
         b->row_chunks[chunk] = arena_alloc(&b->arena, ROW_CHUNK * sizeof(struct row));
     }
     return &b->row_chunks[chunk][b->row_count % ROW_CHUNK];

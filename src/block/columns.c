@@ -67,10 +67,10 @@ sort_rows(struct block_writer *w, struct held_trace **order, size_t n)
     uint64_t target = target_rows(w, order, n);
     uint32_t first = 0;
     memset(next, 0xff, (b->trace_count + 1) * sizeof *next);
-    qsort(order, n, sizeof *order, b->options.order == BLOCK_ORDER_TRACE_ID ? by_id : by_start);
+    qsort(order, n, sizeof(void *), b->options.order == BLOCK_ORDER_TRACE_ID ? by_id : by_start);
     for (size_t at = 0, end = 0; at < n; at = end) {
         end = slice_end(order, n, at, target);
-        qsort(order + at, end - at, sizeof *order, by_id);
+        qsort(order + at, end - at, sizeof(void *), by_id);
         order[end - 1]->ends_slice = true;
     }
     for (size_t i = 0; i < n; i++) {

@@ -34,7 +34,7 @@ loader_fini(struct loader *l)
 size_t
 loader_bytes(const struct loader *l)
 {
-    size_t n = l->row_cap * (sizeof *l->row + sizeof *l->trace_at + sizeof *l->raw + sizeof *l->bytes);
+    size_t n = l->row_cap * (sizeof(void *) + sizeof *l->trace_at + sizeof *l->raw + sizeof *l->bytes);
     for (size_t i = 0; i < 3; i++) {
         n += l->owners[i].cap * sizeof(struct load_owner);
     }

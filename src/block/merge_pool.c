@@ -29,9 +29,9 @@ drop_from(struct seen_spans *s, struct row *const *rows, uint32_t n)
     }
     if (slots > s->slot_cap) {
         s->slot_cap = slots;
-        s->slots = mem_realloc(s->slots, slots, sizeof *s->slots);
+        s->slots = mem_realloc(s->slots, slots, sizeof(void *));
     }
-    memset(s->slots, 0, slots * sizeof *s->slots);
+    memset(s->slots, 0, slots * sizeof(void *));
     for (uint32_t i = 0; i < n; i++) {
         struct row *row = rows[i];
         size_t at = slot_of(row, slots - 1);
@@ -132,7 +132,7 @@ move_attrs(struct moving *m, uint32_t *shape, uint32_t **cells)
     }
     *shape = *place;
     *cells = s->cell_count ? builder_cells(m->to, s->cell_count) : NULL;
-    for (uint32_t i = 0; i < s->attr_count; i++) {
+    for (uint32_t i = 0; *cells && i < s->attr_count; i++) {
         const struct shape_attr *a = &s->attrs[i];
         size_t words = kind_cells((enum value_kind)a->kind);
         if (words == 2 || a->kind == VALUE_BOOL) {
