@@ -114,7 +114,7 @@ static void
 truncate_batch(struct distributor *d, struct distributor_push *p, uint32_t max)
 {
     static const char *const names[TRUNCATE_SCOPES] = {"resource", "scope", "span", "event", "link"};
-    struct truncate_result r;
+    struct truncate_result r = {.total = 0};
     truncate_attributes(p->batch, max, &r);
     if (r.total == 0) {
         return;

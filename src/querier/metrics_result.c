@@ -24,7 +24,7 @@ take(struct maker *m, size_t count, size_t size)
     return p;
 }
 
-/* What `print` leaves in a buffer, kept. */
+/* The attribute's name, or without one the value, as text that is kept. */
 static slice
 keep_text(struct maker *m, const struct tql_attr *attr, const struct tql_static *value)
 {
@@ -32,7 +32,7 @@ keep_text(struct maker *m, const struct tql_attr *attr, const struct tql_static 
     buf_init(&text, LABEL_TEXT_MAX);
     if (attr) {
         tql_attr_print(attr, &text);
-    } else {
+    } else if (value) {
         tql_static_print_plain(value, &text);
     }
     slice kept = arena_copy(&m->out->memory, buf_slice(&text));
