@@ -164,7 +164,7 @@ names_of_orders(struct group_scan *s, struct tag_collector *out, enum tag_scope 
     err rc = OK;
     TRY(raw_fixed(s, c, f, &raw));
     TRY(seen_values(s, raw, mask, owners, f, &seen));
-    for (size_t i = 0; i < raw->values.count && !tag_is_full(out); i++) {
+    for (size_t i = 0; seen && i < raw->values.count && !tag_is_full(out); i++) {
         if (seen[i]) {
             TRY(add_order(s, out, scope, raw->values.bytes[i], f));
         }

@@ -288,7 +288,7 @@ static err
 make_groups(struct group_reader *r, uint32_t *groups, struct fault *f)
 {
     const struct tql_metric_plan *m = &r->sink->q->plan->metric;
-    const struct slot_vector *labels[METRICS_LABELS_MAX];
+    const struct slot_vector *labels[METRICS_LABELS_MAX] = {NULL};
     uint32_t *codes = arena_alloc(&r->memory, (r->count + 1) * sizeof *codes);
     uint32_t group_count = 1;
     err rc = OK;
