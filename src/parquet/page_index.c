@@ -31,10 +31,11 @@ boundary_order(const struct page_note *pages, size_t n, slice bounds, const stru
     enum parquet_order order = parquet_order_of(leaf->field.type, leaf->field.logical);
     bool up = true, down = true, first = true;
     slice min = SL_EMPTY, max = SL_EMPTY;
-    const uint8_t *p = bounds.p;
+    size_t at = 0;
     for (size_t i = 0; i < n && (up || down); i++) {
-        slice a = slice_of(p, pages[i].min_bytes), b = slice_of(p + pages[i].min_bytes, pages[i].max_bytes);
-        p += a.n + b.n;
+        slice a = slice_sub(bounds, at, pages[i].min_bytes);
+        slice b = slice_sub(bounds, at + a.n, pages[i].max_bytes);
+        at += a.n + b.n;
         if (pages[i].null_page) {
             continue;
         }

@@ -389,7 +389,7 @@ static err
 run_masks(struct group_scan *s, const struct tql_program *p, const struct domain *d, struct fault *f,
           uint64_t **ret)
 {
-    uint64_t *stack[MASKS_MAX + 1];
+    uint64_t *stack[MASKS_MAX + 1] = {NULL};
     const size_t words = (d->count + 63) / 64;
     size_t depth = 0;
     err rc = OK;
@@ -421,6 +421,9 @@ run_masks(struct group_scan *s, const struct tql_program *p, const struct domain
             }
             break;
         }
+    }
+    if (stack[0] == NULL) { /* never: a program leaves one value */
+        return scan_no_memory(f);
     }
     *ret = stack[0];
 out:

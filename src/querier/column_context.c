@@ -215,7 +215,7 @@ context_text(struct group_scan *s, struct context_list *l, enum context_text wha
     }
     dict[0] = TQL_STATIC_NIL;
     for (uint32_t i = 0; i < l->count; i++) {
-        slice text = SL_EMPTY;
+        slice text;
         if (what == CONTEXT_SERVICE) {
             const struct attr *a = attrs_find(&l->batch, l->batch.resources[i].attrs, SL("service.name"));
             text = a && a->kind == VALUE_STRING ? attr_bytes(a) : SL_EMPTY;

@@ -95,18 +95,6 @@ group_scan_open(struct group_scan *s, size_t row_group, struct fault *f)
     return OK;
 }
 
-err
-scan_no_memory(struct fault *f)
-{
-    return FAULT(f, ERR_LIMIT, "the memory for queries is used up, ask for less or try again");
-}
-
-err
-scan_corrupt(const struct group_scan *s, const char *what, struct fault *f)
-{
-    return FAULT(f, ERR_CORRUPT, "row group %zu: %s", s->row_group, what);
-}
-
 void *
 scan_alloc(struct group_scan *s, size_t count, size_t size)
 {

@@ -61,8 +61,16 @@ struct group_scan_private {
 
 /* --- columns.c --- */
 
-err scan_no_memory(struct fault *f);
-CHECKED err scan_corrupt(const struct group_scan *s, const char *what, struct fault *f);
+static inline err
+scan_no_memory(struct fault *f)
+{
+    return FAULT(f, ERR_LIMIT, "the memory for queries is used up, ask for less or try again");
+}
+CHECKED static inline err
+scan_corrupt(const struct group_scan *s, const char *what, struct fault *f)
+{
+    return FAULT(f, ERR_CORRUPT, "row group %zu: %s", s->row_group, what);
+}
 /* Memory until the next open; NULL when refused. */
 void *scan_alloc(struct group_scan *s, size_t count, size_t size);
 /* Every 1024th call looks at the guard. */

@@ -170,7 +170,7 @@ array_message(struct arena *a, const struct tql_static *v)
 static bool
 set_value(struct arena *arena, struct attr *a, const struct tql_static *v)
 {
-    slice bytes = SL_EMPTY;
+    slice bytes;
     switch (v->type) {
     case TQL_STRING:
         a->kind = VALUE_STRING;

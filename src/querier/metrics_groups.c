@@ -270,7 +270,7 @@ find_timelines(struct group_reader *r, const struct slot_vector *const *labels, 
     for (size_t k = 0; k < r->count; k++) {
         uint32_t *at = &found[groups[k]];
         if (*at == 0) {
-            for (size_t i = 0; i < keys; i++) {
+            for (size_t i = 0; i < keys && labels[i]; i++) {
                 s->labels[i] = vector_at(labels[i], r->rows[k]);
                 if (tql_type_is_array(s->labels[i].type)) {
                     s->labels[i] = TQL_STATIC_NIL;
