@@ -22,7 +22,8 @@
 static struct block_store *
 store_of(void *ctx)
 {
-    return atomic_load((_Atomic(struct block_store *) *)ctx);
+    struct block_store *store = atomic_load((_Atomic(struct block_store *) *)ctx);
+    return store;
 }
 
 /* --- one trace ------------------------------------------------------------------------------------------ */
