@@ -2,7 +2,8 @@
  *
  * HTTP/1.1 over a connection of its own, TLS with the system's certificate authorities. Why not libcurl:
  * linked in, it costs every start of the server 26 shared libraries, 3 ms of CPU and 4 MiB of memory
- * (measured). No redirects, no proxies, no cookies. Threads: any; nothing is shared. Sources: RFC 9110, 9112.
+ * (docs/adr/0007). No redirects, no proxies, no cookies. Threads: any; nothing is shared. Sources: RFC 9110,
+ * 9112.
  */
 #pragma once
 
