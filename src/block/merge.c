@@ -283,7 +283,7 @@ out:
     return rc;
 }
 
-/* Too much, half of the pool, waits for row groups that come late: take what it waits for now. */
+/* Half of the pool waits for row groups that come late: those are read out of turn, so that it empties. */
 static err
 fetch_rest(struct merge *m)
 {
