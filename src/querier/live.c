@@ -1,47 +1,38 @@
 /* Live data as a source of searches: records of the write-ahead log, one at a time. */
+#include "live_records.h"
 #include "prefilter.h"
 
 #include "vivace/base/mem.h"
-#include "vivace/base/table.h"
-#include "vivace/codec/otlp.h"
 #include "vivace/ingester/ingester.h"
 #include "vivace/querier/search.h"
 
-#include <stdatomic.h>
-
 struct live_cursor {
-    const struct search_hunt *hunt;
-    struct ingester_scan *scan;
+    struct live_records *records;
     struct prefilter prefilter;
-    struct span_batch batch;
-    bool inside; /* a segment is being read */
 };
 
 static err
 live_find(void *ctx, slice tenant, const trace_id *id, struct span_batch *out, uint64_t *inspected_bytes,
           struct fault *f)
 {
-    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
-    if (ing == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
-    }
-    return ingester_find_trace(ing, tenant, id, out, inspected_bytes, f);
+    struct ingester *ing = NULL;
+    err rc = live_ingester(ctx, f, &ing);
+    return rc == OK ? ingester_find_trace(ing, tenant, id, out, inspected_bytes, f) : rc;
 }
 
 static err
 live_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
           void **ret_cursor)
 {
-    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
-    if (ing == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
+    struct live_records *records = NULL;
+    err rc = live_records_open(ctx, hunt, SEARCH_MARGIN_NS, f, &records);
+    if (rc != OK) {
+        return rc;
     }
     struct live_cursor *c = mem_new(struct live_cursor);
-    c->hunt = hunt;
-    c->scan = ingester_scan_open(ing, hunt->tenant, hunt->budget);
+    c->records = records;
     prefilter_init(&c->prefilter, hunt->plan);
-    span_batch_init(&c->batch, 0); /* bounded by the record: WAL_RECORD_MAX */
-    stats->jobs += (uint32_t)ingester_scan_left(c->scan);
+    stats->jobs += (uint32_t)live_records_left(records);
     *ret_cursor = c;
     return OK;
 }
@@ -50,18 +41,18 @@ static void
 live_close(void *cursor)
 {
     struct live_cursor *c = cursor;
-    ingester_scan_close(c->scan);
+    live_records_close(c->records);
     prefilter_fini(&c->prefilter);
-    span_batch_fini(&c->batch);
     mem_free(c);
 }
 
 static err
 offer_record(struct live_cursor *c, struct candidates *out, struct fault *f)
 {
-    prefilter_batch(&c->prefilter, &c->batch);
-    for (size_t i = 0; i < c->batch.span_count; i++) {
-        const struct span *s = &c->batch.spans[i];
+    const struct span_batch *b = &c->records->batch;
+    prefilter_batch(&c->prefilter, b);
+    for (size_t i = 0; i < b->span_count; i++) {
+        const struct span *s = &b->spans[i];
         uint32_t bits = 0;
         if (prefilter_span(&c->prefilter, i, &bits)) {
             err rc = candidates_offer(out, &s->trace, s->start_ns, bits, f);
@@ -73,51 +64,18 @@ offer_record(struct live_cursor *c, struct candidates *out, struct fault *f)
     return OK;
 }
 
-/* The next segment that may hold traces of the range. */
-static bool
-enter_segment(struct live_cursor *c, struct search_stats *stats)
-{
-    struct ingester_scan_segment info;
-    while (ingester_scan_peek(c->scan, &info)) {
-        const struct search_hunt *h = c->hunt;
-        bool late =
-            h->end_ns < UINT64_MAX - SEARCH_MARGIN_NS && info.min_start_ns > h->end_ns + SEARCH_MARGIN_NS;
-        bool early = h->start_ns > SEARCH_MARGIN_NS && info.max_end_ns < h->start_ns - SEARCH_MARGIN_NS;
-        if (!late && !early) {
-            ingester_scan_enter(c->scan);
-            c->inside = true;
-            return true;
-        }
-        ingester_scan_skip(c->scan);
-        stats->jobs_done++;
-    }
-    return false;
-}
-
 static err
 live_advance(void *cursor, struct candidates *out, struct search_stats *stats, uint64_t *ret_horizon,
              struct fault *f)
 {
     struct live_cursor *c = cursor;
-    struct ingester_scan_segment info;
-    struct fault g = {0};
-    slice payload;
-    if (!c->inside && !enter_segment(c, stats)) {
-        return ERR_NOT_FOUND;
-    }
-    err rc = ingester_scan_next(c->scan, f, &payload);
+    err rc = live_records_next(c->records, NULL, stats, f);
     if (rc == OK) {
         *ret_horizon = UINT64_MAX;
-        span_batch_reset(&c->batch);
-        rc = otlp_decode(payload, &c->batch, &g);
-        stats->bytes += payload.n;
-        stats->spans += c->batch.span_count;
-        return rc == OK ? offer_record(c, out, f) : FAULT(f, ERR_CORRUPT, "a live record: %s", g.msg);
+        return offer_record(c, out, f);
     }
-    if (rc == ERR_NOT_FOUND) {
-        c->inside = false;
-        stats->jobs_done++;
-        *ret_horizon = ingester_scan_peek(c->scan, &info) ? info.max_end_ns : 0;
+    if (rc == ERR_AGAIN) {
+        *ret_horizon = live_records_bound(c->records);
         return OK;
     }
     return rc;
@@ -126,79 +84,48 @@ live_advance(void *cursor, struct candidates *out, struct search_stats *stats, u
 /* --- many traces at once ----------------------------------------------------------------------------------
  */
 
-struct live_gather {
-    struct ingester_scan *scan;
-    struct span_batch record;
-    bool inside;
-};
-
 static err
 gather_open(void *ctx, const struct search_hunt *hunt, struct fault *f, void **ret_cursor)
 {
-    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
-    if (ing == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
-    }
-    struct live_gather *g = mem_new(struct live_gather);
-    g->scan = ingester_scan_open(ing, hunt->tenant, hunt->budget);
-    span_batch_init(&g->record, 0);
-    *ret_cursor = g;
-    return OK;
+    struct search_hunt all = *hunt;
+    struct live_records *records = NULL;
+    all.start_ns = 0;
+    all.end_ns = UINT64_MAX;
+    err rc = live_records_open(ctx, &all, 0, f, &records);
+    *ret_cursor = records;
+    return rc;
 }
 
 static void
 gather_close(void *cursor)
 {
-    struct live_gather *g = cursor;
-    ingester_scan_close(g->scan);
-    span_batch_fini(&g->record);
-    mem_free(g);
+    live_records_close(cursor);
 }
 
 static err
 gather_next(void *cursor, const struct id_table *wanted, struct span_batch *out, uint64_t *bytes,
             struct fault *f)
 {
-    struct live_gather *g = cursor;
+    struct live_records *r = cursor;
+    struct search_stats stats = {0};
     struct span_copy_memo memo = {0};
-    struct fault cause = {0};
-    slice payload;
-    if (!g->inside && ingester_scan_left(g->scan) == 0) {
-        return ERR_NOT_FOUND;
+    err rc = live_records_next(r, wanted, &stats, f);
+    *bytes += stats.bytes;
+    for (size_t i = 0; rc == OK && i < r->batch.span_count; i++) {
+        rc = span_batch_copy_span(out, &r->batch, i, true, &memo);
     }
-    if (!g->inside) {
-        ingester_scan_enter(g->scan);
-        g->inside = true;
-    }
-    err rc = ingester_scan_next(g->scan, f, &payload);
-    if (rc == ERR_NOT_FOUND) {
-        g->inside = false;
-        return OK;
-    }
-    if (rc != OK) {
-        return rc;
-    }
-    *bytes += payload.n;
-    span_batch_reset(&g->record);
-    rc = otlp_decode_traces(payload, wanted, &g->record, &cause);
-    if (rc != OK) {
-        return FAULT(f, ERR_CORRUPT, "a live record: %s", cause.msg);
-    }
-    for (size_t i = 0; rc == OK && i < g->record.span_count; i++) {
-        rc = span_batch_copy_span(out, &g->record, i, true, &memo);
-    }
-    return rc;
+    return rc == ERR_AGAIN ? OK : rc;
 }
 
 static err
 live_may_have(void *ctx, slice tenant, const trace_id *ids, size_t n, uint8_t *ret, struct fault *f)
 {
-    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
-    if (ing == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
+    struct ingester *ing = NULL;
+    err rc = live_ingester(ctx, f, &ing);
+    if (rc == OK) {
+        ingester_may_have(ing, tenant, ids, n, ret);
     }
-    ingester_may_have(ing, tenant, ids, n, ret);
-    return OK;
+    return rc;
 }
 
 struct search_source

@@ -1,12 +1,11 @@
 #include "vivace/querier/metrics.h"
 
+#include "live_records.h"
 #include "metrics_blocks.h"
 #include "prefilter.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
-#include "vivace/codec/otlp.h"
-#include "vivace/ingester/ingester.h"
 
 #include <stdatomic.h>
 
@@ -29,97 +28,53 @@ struct metrics {
 /* --- live data ------------------------------------------------------------------------------------------ */
 
 struct live_cursor {
-    const struct search_hunt *hunt;
-    struct ingester_scan *scan;
-    struct ingester_scan *roots; /* of the same moment, read before; NULL: read, or not needed */
-    struct span_batch batch;
-    bool inside;
+    struct live_records *roots; /* of the same moment, read before; NULL: read, or not needed */
+    struct live_records *spans;
 };
-
-static err
-live_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
-          void **ret_cursor)
-{
-    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
-    if (ing == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
-    }
-    struct live_cursor *c = mem_new(struct live_cursor);
-    c->hunt = hunt;
-    c->scan = ingester_scan_open(ing, hunt->tenant, hunt->budget);
-    if (hunt->plan->metric.fn == TQL_METRIC_COMPARE) {
-        c->roots = ingester_scan_open(ing, hunt->tenant, hunt->budget);
-    }
-    span_batch_init(&c->batch, 0); /* bounded by the record: WAL_RECORD_MAX */
-    stats->jobs += (uint32_t)ingester_scan_left(c->scan);
-    *ret_cursor = c;
-    return OK;
-}
 
 static void
 live_close(void *cursor)
 {
     struct live_cursor *c = cursor;
-    ingester_scan_close(c->scan);
-    ingester_scan_close(c->roots);
-    span_batch_fini(&c->batch);
+    live_records_close(c->roots);
+    live_records_close(c->spans);
     mem_free(c);
 }
 
-/* The next segment with spans of the range. */
-static bool
-enter_segment(struct live_cursor *c, struct ingester_scan *scan, uint64_t margin_ns, uint32_t *passed)
-{
-    const uint64_t from = c->hunt->start_ns > margin_ns ? c->hunt->start_ns - margin_ns : 0;
-    const uint64_t to = c->hunt->end_ns < UINT64_MAX - margin_ns ? c->hunt->end_ns + margin_ns : UINT64_MAX;
-    struct ingester_scan_segment info;
-    while (ingester_scan_peek(scan, &info)) {
-        if (info.min_start_ns <= to && info.max_end_ns >= from) {
-            ingester_scan_enter(scan);
-            c->inside = true;
-            return true;
-        }
-        ingester_scan_skip(scan);
-        ++*passed;
-    }
-    return false;
-}
-
-/* A record of either scan. ERR_NOT_FOUND: the end of a segment. */
 static err
-next_record(struct live_cursor *c, struct ingester_scan *scan, struct search_stats *stats, struct fault *f)
+live_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
+          void **ret_cursor)
 {
-    struct fault g = {0};
-    slice payload;
-    err rc = ingester_scan_next(scan, f, &payload);
-    if (rc == OK) {
-        span_batch_reset(&c->batch);
-        rc = otlp_decode(payload, &c->batch, &g);
-        stats->bytes += payload.n;
-        return rc == OK ? OK : FAULT(f, ERR_CORRUPT, "a live record: %s", g.msg);
+    struct live_cursor *c = mem_new(struct live_cursor);
+    err rc = live_records_open(ctx, hunt, 0, f, &c->spans);
+    if (rc == OK && hunt->plan->metric.fn == TQL_METRIC_COMPARE) {
+        rc = live_records_open(ctx, hunt, SEARCH_MARGIN_NS, f, &c->roots);
     }
-    if (rc == ERR_NOT_FOUND) {
-        c->inside = false;
+    if (rc != OK) {
+        live_close(c);
+        return rc;
     }
-    return rc;
+    stats->jobs += (uint32_t)live_records_left(c->spans);
+    *ret_cursor = c;
+    return OK;
 }
 
 /* The roots of all traces come first: a record rarely has its trace's. */
 static err
 read_roots(struct live_cursor *c, struct metrics_sink *out, struct search_stats *stats, struct fault *f)
 {
-    uint32_t passed = 0;
-    if (!c->inside && !enter_segment(c, c->roots, SEARCH_MARGIN_NS, &passed)) {
-        ingester_scan_close(c->roots);
-        c->roots = NULL;
-        return OK;
-    }
-    err rc = next_record(c, c->roots, stats, f);
+    struct search_stats read = {0};
+    err rc = live_records_next(c->roots, NULL, &read, f);
+    stats->bytes += read.bytes;
     if (rc == OK && out->roots) {
-        metrics_roots_add(out->roots, &c->batch);
-        rc = metrics_sink_account(out, f);
+        metrics_roots_add(out->roots, &c->roots->batch);
+        return metrics_sink_account(out, f);
     }
-    return rc == ERR_NOT_FOUND ? OK : rc;
+    if (rc == ERR_NOT_FOUND) {
+        live_records_close(c->roots);
+        c->roots = NULL;
+    }
+    return rc == ERR_NOT_FOUND || rc == ERR_AGAIN ? OK : rc;
 }
 
 static err
@@ -129,19 +84,11 @@ live_advance(void *cursor, struct metrics_sink *out, struct search_stats *stats,
     if (c->roots) {
         return read_roots(c, out, stats, f);
     }
-    if (!c->inside && !enter_segment(c, c->scan, 0, &stats->jobs_done)) {
-        return ERR_NOT_FOUND;
+    err rc = live_records_next(c->spans, NULL, stats, f);
+    if (rc == OK) {
+        return metrics_collect(out, &c->spans->batch, f);
     }
-    err rc = next_record(c, c->scan, stats, f);
-    if (rc == ERR_NOT_FOUND) {
-        stats->jobs_done++;
-        return OK;
-    }
-    if (rc != OK) {
-        return rc;
-    }
-    stats->spans += c->batch.span_count;
-    return metrics_collect(out, &c->batch, f);
+    return rc == ERR_AGAIN ? OK : rc;
 }
 
 struct metrics_source

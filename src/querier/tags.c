@@ -1,15 +1,13 @@
 #include "vivace/querier/tags.h"
 
+#include "live_records.h"
 #include "tags_priv.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
 #include "vivace/base/table.h"
-#include "vivace/codec/otlp.h"
-#include "vivace/ingester/ingester.h"
 #include "vivace/querier/eval.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 struct tag_collector {
@@ -212,81 +210,37 @@ collect_trace(void *ctx, struct eval *e, struct fault *f)
 
 /* --- live data ------------------------------------------------------------------------------------------ */
 
-struct live_tags {
-    const struct search_hunt *hunt;
-    struct ingester_scan *scan;
-    struct span_batch batch;
-    bool inside;
-};
-
 static err
 live_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
           void **ret_cursor)
 {
-    struct ingester *ing = atomic_load((_Atomic(struct ingester *) *)ctx);
-    if (ing == NULL) {
-        return FAULT(f, ERR_UNAVAILABLE, "the server is starting");
+    struct live_records *r = NULL;
+    err rc = live_records_open(ctx, hunt, 0, f, &r);
+    if (rc == OK) {
+        stats->jobs += (uint32_t)live_records_left(r);
+        *ret_cursor = r;
     }
-    struct live_tags *c = mem_new(struct live_tags);
-    c->hunt = hunt;
-    c->scan = ingester_scan_open(ing, hunt->tenant, hunt->budget);
-    span_batch_init(&c->batch, 0);
-    stats->jobs += (uint32_t)ingester_scan_left(c->scan);
-    *ret_cursor = c;
-    return OK;
+    return rc;
 }
 
 static void
 live_close(void *cursor)
 {
-    struct live_tags *c = cursor;
-    ingester_scan_close(c->scan);
-    span_batch_fini(&c->batch);
-    mem_free(c);
-}
-
-static bool
-enter_segment(struct live_tags *c, struct search_stats *stats)
-{
-    struct ingester_scan_segment info;
-    while (ingester_scan_peek(c->scan, &info)) {
-        if (info.min_start_ns <= c->hunt->end_ns && info.max_end_ns >= c->hunt->start_ns) {
-            ingester_scan_enter(c->scan);
-            c->inside = true;
-            return true;
-        }
-        ingester_scan_skip(c->scan);
-        stats->jobs_done++;
-    }
-    return false;
+    live_records_close(cursor);
 }
 
 static err
 live_advance(void *cursor, struct tag_collector *out, struct search_stats *stats, struct fault *f)
 {
-    struct live_tags *c = cursor;
-    struct fault g = {0};
-    slice payload;
-    if (!c->inside && !enter_segment(c, stats)) {
-        return ERR_NOT_FOUND;
-    }
-    err rc = ingester_scan_next(c->scan, f, &payload);
-    if (rc == ERR_NOT_FOUND) {
-        c->inside = false;
-        stats->jobs_done++;
+    struct live_records *r = cursor;
+    err rc = live_records_next(r, NULL, stats, f);
+    if (rc == ERR_AGAIN) {
         return OK;
     }
     if (rc != OK) {
         return rc;
     }
-    span_batch_reset(&c->batch);
-    stats->bytes += payload.n;
-    rc = otlp_decode(payload, &c->batch, &g);
-    if (rc != OK) {
-        return FAULT(f, ERR_CORRUPT, "a live record: %s", g.msg);
-    }
-    stats->spans += c->batch.span_count;
-    return tag_collect(out, &c->batch, f, &rc) || rc != OK ? rc : ERR_NOT_FOUND;
+    return tag_collect(out, &r->batch, f, &rc) || rc != OK ? rc : ERR_NOT_FOUND;
 }
 
 struct tag_source
