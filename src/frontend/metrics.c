@@ -1,7 +1,5 @@
 #include "metrics.h"
 
-#include "gate.h"
-
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
@@ -151,77 +149,57 @@ running_metrics_log(struct running_metrics *m, err rc, const struct fault *f)
 
 /* --- /api/metrics/query_range, /api/metrics/query ------------------------------------------------------- */
 
-struct http_metrics {
-    struct query_task task;
-    struct api_request *q;
-    struct running_metrics metrics;
-    bool begun;
-};
+static err
+begin(struct http_query *h, struct fault *f)
+{
+    return running_metrics_begin(&((struct http_metrics *)h)->metrics, &h->q->r->cancelled, f);
+}
 
-static void
-answer(struct http_metrics *h)
+err
+http_metrics_step(struct http_query *h, struct fault *f)
+{
+    return running_metrics_step(&((struct http_metrics *)h)->metrics, f);
+}
+
+void
+http_metrics_log(struct http_query *h, err rc, const struct fault *f)
+{
+    running_metrics_log(&((struct http_metrics *)h)->metrics, rc, f);
+}
+
+static slice
+write_body(struct http_query *h, struct buf *out)
 {
     struct metrics_answer_form a;
-    struct buf out;
-    running_metrics_answer(&h->metrics, true, &a);
-    buf_init(&out, ANSWER_BYTES_MAX);
-    metrics_write_json(&a, &out);
-    if (out.failed) {
-        buf_fini(&out);
-        api_answer_error(h->q, 422, SL("the answer is too large, ask for a larger step"));
-    } else {
-        api_answer_buf(h->q, 200, SL("application/json"), &out);
-    }
+    running_metrics_answer(&((struct http_metrics *)h)->metrics, true, &a);
+    metrics_write_json(&a, out);
+    return SL("application/json");
 }
 
-static bool
-step(struct query_task *task)
+void
+http_metrics_fini(struct http_query *h)
 {
-    struct http_metrics *h = (struct http_metrics *)task;
-    struct fault f = {0};
-    err rc = OK;
-    if (!h->begun) {
-        rc = running_metrics_begin(&h->metrics, &h->q->r->cancelled, &f);
-        h->begun = true;
-    }
-    if (rc == OK) {
-        rc = running_metrics_step(&h->metrics, &f);
-    }
-    if (rc == ERR_AGAIN) {
-        return false;
-    }
-    running_metrics_log(&h->metrics, rc, &f);
-    if (rc == OK) {
-        answer(h);
-    } else {
-        api_answer_fault(h->q, rc, &f);
-    }
-    running_metrics_fini(&h->metrics);
-    mem_free(h);
-    return true;
+    running_metrics_fini(&((struct http_metrics *)h)->metrics);
 }
+
+static const struct http_query_kind kind = {
+    .begin = begin,
+    .step = http_metrics_step,
+    .log = http_metrics_log,
+    .write = write_body,
+    .too_large = "the answer is too large, ask for a larger step",
+    .fini = http_metrics_fini,
+};
 
 static void
 start(struct api_request *q, bool instant)
 {
     struct http_metrics *h = mem_new(struct http_metrics);
+    struct query_owner owner = http_query_owner(q);
     struct fault f = {0};
-    struct query_owner owner = {
-        .fe = q->fe, .tenants = q->tenants, .tenant_count = q->tenant_count, .arena = &q->arena};
-    h->q = q;
-    h->task.step = step;
     running_metrics_init(&h->metrics, &owner);
     err rc = metrics_request_from_url(q, instant, &h->metrics.request, &f);
-    if (rc == OK) {
-        rc = query_gate_enter(&q->fe->gate, &h->task);
-        if (rc == OK) {
-            return;
-        }
-        rc = FAULT(&f, ERR_LIMIT, "job queue full");
-    }
-    api_answer_fault(q, rc, &f);
-    running_metrics_fini(&h->metrics);
-    mem_free(h);
+    http_query_start(&h->head, q, &kind, rc, &f);
 }
 
 void

@@ -2,6 +2,7 @@
  * /api/metrics/query and the streaming RPCs. Threads: one owner at a time. */
 #pragma once
 
+#include "http_query.h"
 #include "metrics_request.h"
 #include "search.h"
 
@@ -28,3 +29,12 @@ void running_metrics_answer(struct running_metrics *m, bool done, struct metrics
 uint32_t running_metrics_final(const struct running_metrics *m, const struct metrics_result *r);
 /* Counters and the log line at the end. */
 void running_metrics_log(struct running_metrics *m, err rc, const struct fault *f);
+
+/* Over HTTP: what query_range, query and summary share. */
+struct http_metrics {
+    struct http_query head;
+    struct running_metrics metrics;
+};
+CHECKED err http_metrics_step(struct http_query *h, struct fault *f);
+void http_metrics_log(struct http_query *h, err rc, const struct fault *f);
+void http_metrics_fini(struct http_query *h);

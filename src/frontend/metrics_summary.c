@@ -1,6 +1,5 @@
 /* /api/metrics/summary (Tempo 2.10): spans, errors and durations of each group. One histogram query over the
  * whole range, grouped by what is asked for and by status. */
-#include "gate.h"
 #include "metrics.h"
 
 #include "vivace/base/clock.h"
@@ -13,14 +12,11 @@
 #define KEYS_MAX 5
 
 struct summary {
-    struct query_task task;
-    struct api_request *q;
-    struct running_metrics metrics;
+    struct http_metrics base;
     struct tql_attr by[KEYS_MAX + 1]; /* the last one is status */
     size_t keys;
     struct tql_metric metric;
     uint64_t limit;
-    bool begun;
 };
 
 /* Groups that differ in their status only, together. */
@@ -30,17 +26,17 @@ struct merged {
 };
 
 static err
-parse_keys(struct summary *s, struct fault *f)
+parse_keys(struct summary *s, struct api_request *q, struct fault *f)
 {
     slice text = SL_EMPTY;
     err rc = OK;
-    (void)api_param(s->q, SL("groupBy"), &text);
+    (void)api_param(q, SL("groupBy"), &text);
     do {
         slice one = slice_trim(slice_cut(&text, ','));
         if (s->keys == KEYS_MAX) {
             return FAULT(f, ERR_INVALID, "metrics group by %d values not yet supported", KEYS_MAX + 1);
         }
-        rc = traceql_parse_identifier(one, &s->q->arena, f, &s->by[s->keys++]);
+        rc = traceql_parse_identifier(one, &q->arena, f, &s->by[s->keys++]);
     } while (rc == OK && text.p);
     if (rc != OK) {
         fault_prefix(f, "parsing groupby attribute");
@@ -201,7 +197,7 @@ merge_groups(struct summary *s, struct merged *out)
 {
     size_t count = 0;
     size_t n = 0;
-    struct metrics_group *groups = metrics_groups(s->metrics.metrics, &count);
+    struct metrics_group *groups = metrics_groups(s->base.metrics.metrics, &count);
     if (count) {
         qsort_r(groups, count, sizeof *groups, by_keys, &s->keys);
     }
@@ -222,99 +218,64 @@ merge_groups(struct summary *s, struct merged *out)
     return s->limit && n > s->limit ? s->limit : n;
 }
 
-static void
-answer(struct summary *s)
+static slice
+write_body(struct http_query *h, struct buf *out)
 {
+    struct summary *s = (struct summary *)h;
     struct json_writer w;
-    struct buf out;
     size_t count = 0;
-    (void)metrics_groups(s->metrics.metrics, &count);
+    (void)metrics_groups(s->base.metrics.metrics, &count);
     struct merged *merged = mem_new_array(struct merged, count + 1);
     const size_t n = merge_groups(s, merged);
-    buf_init(&out, ANSWER_BYTES_MAX);
-    json_writer_init(&w, &out);
+    json_writer_init(&w, out);
     json_object_begin(&w);
     if (n) {
         json_key(&w, SL("summaries"));
         json_array_begin(&w);
-        for (size_t i = 0; i < n && !out.failed; i++) {
+        for (size_t i = 0; i < n && !out->failed; i++) {
             write_group(s, &w, &merged[i]);
         }
         json_array_end(&w);
     }
     json_object_end(&w);
     mem_free(merged);
-    if (out.failed) {
-        buf_fini(&out);
-        api_answer_error(s->q, 422, SL("the answer is too large, ask for fewer groups"));
-    } else {
-        api_answer_buf(s->q, 200, SL("application/json"), &out);
-    }
+    return SL("application/json");
 }
 
 /* --- a request ------------------------------------------------------------------------------------------ */
 
 static err
-begin(struct summary *s, struct fault *f)
+begin(struct http_query *h, struct fault *f)
 {
-    s->metrics.planned.measure = &s->metric;
-    s->metrics.query.with_counts = true;
-    return running_metrics_begin(&s->metrics, &s->q->r->cancelled, f);
+    struct summary *s = (struct summary *)h;
+    s->base.metrics.planned.measure = &s->metric;
+    s->base.metrics.query.with_counts = true;
+    return running_metrics_begin(&s->base.metrics, &h->q->r->cancelled, f);
 }
 
-static bool
-step(struct query_task *task)
-{
-    struct summary *s = (struct summary *)task;
-    struct fault f = {0};
-    err rc = OK;
-    if (!s->begun) {
-        rc = begin(s, &f);
-        s->begun = true;
-    }
-    if (rc == OK) {
-        rc = running_metrics_step(&s->metrics, &f);
-    }
-    if (rc == ERR_AGAIN) {
-        return false;
-    }
-    running_metrics_log(&s->metrics, rc, &f);
-    if (rc == OK) {
-        answer(s);
-    } else {
-        api_answer_fault(s->q, rc, &f);
-    }
-    running_metrics_fini(&s->metrics);
-    mem_free(s);
-    return true;
-}
+static const struct http_query_kind kind = {
+    .begin = begin,
+    .step = http_metrics_step,
+    .log = http_metrics_log,
+    .write = write_body,
+    .too_large = "the answer is too large, ask for fewer groups",
+    .fini = http_metrics_fini,
+};
 
 void
 metrics_summary_http(struct api_request *q)
 {
     struct summary *s = mem_new(struct summary);
+    struct query_owner owner = http_query_owner(q);
     struct fault f = {0};
     slice limit;
-    struct query_owner owner = {
-        .fe = q->fe, .tenants = q->tenants, .tenant_count = q->tenant_count, .arena = &q->arena};
-    s->q = q;
-    s->task.step = step;
-    running_metrics_init(&s->metrics, &owner);
-    err rc = parse_keys(s, &f);
+    running_metrics_init(&s->base.metrics, &owner);
+    err rc = parse_keys(s, q, &f);
     if (rc == OK) {
-        rc = metrics_request_from_url(q, true, &s->metrics.request, &f);
+        rc = metrics_request_from_url(q, true, &s->base.metrics.request, &f);
     }
     if (rc == OK && api_param(q, SL("limit"), &limit)) {
         (void)slice_to_u64(limit, &s->limit);
     }
-    if (rc == OK) {
-        rc = query_gate_enter(&q->fe->gate, &s->task);
-        if (rc == OK) {
-            return;
-        }
-        rc = FAULT(&f, ERR_LIMIT, "job queue full");
-    }
-    api_answer_fault(q, rc, &f);
-    running_metrics_fini(&s->metrics);
-    mem_free(s);
+    http_query_start(&s->base.head, q, &kind, rc, &f);
 }

@@ -1,6 +1,6 @@
 #include "search.h"
 
-#include "gate.h"
+#include "http_query.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
@@ -188,80 +188,64 @@ running_search_log(struct running_search *s, err rc, const struct fault *f)
 /* --- /api/search ---------------------------------------------------------------------------------------- */
 
 struct http_search {
-    struct query_task task;
-    struct api_request *q;
+    struct http_query head;
     struct running_search search;
-    bool begun;
 };
 
-static void
-answer(struct http_search *h)
+static err
+begin(struct http_query *h, struct fault *f)
 {
-    struct search_answer a;
-    struct buf out;
-    bool protobuf = api_accept(h->q->r) == ACCEPT_PROTOBUF;
-    running_search_answer(&h->search, true, &a);
-    answer_kinds_look(a.kinds, a.result, 0, a.result->count);
-    buf_init(&out, ANSWER_BYTES_MAX);
-    if (protobuf) {
-        search_write_pb(&a, 0, a.result->count, &out);
-    } else {
-        search_write_json(&a, &out);
-    }
-    if (out.failed) {
-        buf_fini(&out);
-        api_answer_error(h->q, 422, SL("the answer is too large, ask for fewer traces or spans"));
-    } else {
-        api_answer_buf(h->q, 200, protobuf ? SL("application/protobuf") : SL("application/json"), &out);
-    }
+    return running_search_begin(&((struct http_search *)h)->search, &h->q->r->cancelled, f);
 }
 
-static bool
-step(struct query_task *task)
+static err
+step(struct http_query *h, struct fault *f)
 {
-    struct http_search *h = (struct http_search *)task;
-    struct fault f = {0};
-    err rc = OK;
-    if (!h->begun) {
-        rc = running_search_begin(&h->search, &h->q->r->cancelled, &f);
-        h->begun = true;
-    }
-    if (rc == OK) {
-        rc = running_search_step(&h->search, &f);
-    }
-    if (rc == ERR_AGAIN) {
-        return false;
-    }
-    running_search_log(&h->search, rc, &f);
-    if (rc == OK) {
-        answer(h);
-    } else {
-        api_answer_fault(h->q, rc, &f);
-    }
-    running_search_fini(&h->search);
-    mem_free(h);
-    return true;
+    return running_search_step(&((struct http_search *)h)->search, f);
 }
+
+static void
+log_end(struct http_query *h, err rc, const struct fault *f)
+{
+    running_search_log(&((struct http_search *)h)->search, rc, f);
+}
+
+static slice
+write_body(struct http_query *h, struct buf *out)
+{
+    struct search_answer a;
+    running_search_answer(&((struct http_search *)h)->search, true, &a);
+    answer_kinds_look(a.kinds, a.result, 0, a.result->count);
+    if (api_accept(h->q->r) == ACCEPT_PROTOBUF) {
+        search_write_pb(&a, 0, a.result->count, out);
+        return SL("application/protobuf");
+    }
+    search_write_json(&a, out);
+    return SL("application/json");
+}
+
+static void
+fini(struct http_query *h)
+{
+    running_search_fini(&((struct http_search *)h)->search);
+}
+
+static const struct http_query_kind kind = {
+    .begin = begin,
+    .step = step,
+    .log = log_end,
+    .write = write_body,
+    .too_large = "the answer is too large, ask for fewer traces or spans",
+    .fini = fini,
+};
 
 void
 search_http(struct api_request *q)
 {
     struct http_search *h = mem_new(struct http_search);
+    struct query_owner owner = http_query_owner(q);
     struct fault f = {0};
-    struct query_owner owner = {
-        .fe = q->fe, .tenants = q->tenants, .tenant_count = q->tenant_count, .arena = &q->arena};
-    h->q = q;
-    h->task.step = step;
     running_search_init(&h->search, &owner);
     err rc = search_request_from_url(q, &h->search.request, &f);
-    if (rc == OK) {
-        rc = query_gate_enter(&q->fe->gate, &h->task);
-        if (rc == OK) {
-            return;
-        }
-        rc = FAULT(&f, ERR_LIMIT, "job queue full");
-    }
-    api_answer_fault(q, rc, &f);
-    running_search_fini(&h->search);
-    mem_free(h);
+    http_query_start(&h->head, q, &kind, rc, &f);
 }

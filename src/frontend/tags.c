@@ -1,6 +1,6 @@
 #include "tags.h"
 
-#include "gate.h"
+#include "http_query.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
@@ -362,11 +362,27 @@ running_tags_log(struct running_tags *t, err rc, const struct fault *f)
 /* --- the endpoints -------------------------------------------------------------------------------------- */
 
 struct http_tags {
-    struct query_task task;
-    struct api_request *q;
+    struct http_query head;
     struct running_tags tags;
-    bool begun;
 };
+
+static err
+begin(struct http_query *h, struct fault *f)
+{
+    return running_tags_begin(&((struct http_tags *)h)->tags, &h->q->r->cancelled, f);
+}
+
+static err
+step(struct http_query *h, struct fault *f)
+{
+    return running_tags_step(&((struct http_tags *)h)->tags, f);
+}
+
+static void
+log_end(struct http_query *h, err rc, const struct fault *f)
+{
+    running_tags_log(&((struct http_tags *)h)->tags, rc, f);
+}
 
 static void
 keep_message(void *ctx, struct buf *message)
@@ -376,57 +392,38 @@ keep_message(void *ctx, struct buf *message)
     out->failed = out->failed || message->failed;
 }
 
-static void
-answer(struct http_tags *h)
+static slice
+write_body(struct http_query *h, struct buf *out)
 {
-    const struct tag_answer *a = running_tags_answer(&h->tags);
+    struct running_tags *t = &((struct http_tags *)h)->tags;
+    const struct tag_answer *a = running_tags_answer(t);
     enum accept_format accept = api_accept(h->q->r);
-    slice type = SL("application/json");
-    struct buf out;
-    buf_init(&out, ANSWER_BYTES_MAX);
     if (accept == ACCEPT_PROTOBUF) {
-        type = SL("application/protobuf");
-        (h->tags.values ? tag_values_write_pb : tag_names_write_pb)(a, 0, keep_message, &out);
-    } else if (accept == ACCEPT_LLM && h->tags.values && a->form == TAGS_V2) {
-        type = SL("application/vnd.grafana.llm+json");
-        tag_values_write_llm(a, &out);
-    } else {
-        (h->tags.values ? tag_values_write_json : tag_names_write_json)(a, &out);
+        (t->values ? tag_values_write_pb : tag_names_write_pb)(a, 0, keep_message, out);
+        return SL("application/protobuf");
     }
-    if (out.failed) {
-        buf_fini(&out);
-        api_answer_error(h->q, 422, SL("the answer is too large, ask for less"));
-    } else {
-        api_answer_buf(h->q, 200, type, &out);
+    if (accept == ACCEPT_LLM && t->values && a->form == TAGS_V2) {
+        tag_values_write_llm(a, out);
+        return SL("application/vnd.grafana.llm+json");
     }
+    (t->values ? tag_values_write_json : tag_names_write_json)(a, out);
+    return SL("application/json");
 }
 
-static bool
-step(struct query_task *task)
+static void
+fini(struct http_query *h)
 {
-    struct http_tags *h = (struct http_tags *)task;
-    struct fault f = {0};
-    err rc = OK;
-    if (!h->begun) {
-        rc = running_tags_begin(&h->tags, &h->q->r->cancelled, &f);
-        h->begun = true;
-    }
-    if (rc == OK) {
-        rc = running_tags_step(&h->tags, &f);
-    }
-    if (rc == ERR_AGAIN) {
-        return false;
-    }
-    running_tags_log(&h->tags, rc, &f);
-    if (rc == OK) {
-        answer(h);
-    } else {
-        api_answer_fault(h->q, rc, &f);
-    }
-    running_tags_fini(&h->tags);
-    mem_free(h);
-    return true;
+    running_tags_fini(&((struct http_tags *)h)->tags);
 }
+
+static const struct http_query_kind kind = {
+    .begin = begin,
+    .step = step,
+    .log = log_end,
+    .write = write_body,
+    .too_large = "the answer is too large, ask for less",
+    .fini = fini,
+};
 
 /* The name in the path: what stands before "/values", decoded until it changes no more (old Grafana encodes
  * it twice). False when the path is not of that form. */
@@ -452,28 +449,16 @@ start(struct api_request *q, bool values, enum tag_form form)
 {
     struct fault f = {0};
     slice tag = SL_EMPTY;
-    struct query_owner owner = {
-        .fe = q->fe, .tenants = q->tenants, .tenant_count = q->tenant_count, .arena = &q->arena};
+    struct query_owner owner = http_query_owner(q);
     if (values && !tag_of_path(q, &tag)) {
         api_answer_http_error(q, 404, SL("404 page not found"));
         return;
     }
     struct http_tags *h = mem_new(struct http_tags);
-    h->q = q;
-    h->task.step = step;
     running_tags_init(&h->tags, &owner, values, form);
     err rc = tag_request_from_url(q, &h->tags.request, &f);
     h->tags.request.tag = tag;
-    if (rc == OK) {
-        rc = query_gate_enter(&q->fe->gate, &h->task);
-        if (rc == OK) {
-            return;
-        }
-        rc = FAULT(&f, ERR_LIMIT, "job queue full");
-    }
-    api_answer_fault(q, rc, &f);
-    running_tags_fini(&h->tags);
-    mem_free(h);
+    http_query_start(&h->head, q, &kind, rc, &f);
 }
 
 void
