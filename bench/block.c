@@ -2,6 +2,7 @@
 #include "args.h"
 #include "corpus.h"
 #include "hist.h"
+#include "inproc.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
@@ -14,8 +15,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
 
 struct options {
     double spans, seed, level, group_rows, page_rows, cut_mib, finds;
@@ -35,31 +34,6 @@ struct bench {
     uint64_t pushed_sum, read_sum; /* of hashes of spans with their scope and resource */
     double decode_s, add_s, publish_s, read_s;
 };
-
-static double
-cpu_s(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void
-must(err rc, const struct fault *f)
-{
-    if (rc != OK) {
-        (void)fprintf(stderr, "%s: %s\n", err_name(rc), f->msg);
-        exit(1); // NOLINT(concurrency-mt-unsafe): one thread
-    }
-}
-
-static long
-peak_kib(void)
-{
-    struct rusage u;
-    (void)getrusage(RUSAGE_SELF, &u);
-    return u.ru_maxrss;
-}
 
 static void
 begin_block(struct bench *r)
@@ -289,9 +263,9 @@ print_totals(const struct bench *r)
     double n = (double)r->spans;
     printf("spans %" PRIu64 ", OTLP %.1f bytes/span, block %.2f bytes/span\n", r->spans,
            (double)r->wire_bytes / n, (double)bytes / n);
-    printf("CPU ns/span: decode %.0f, add %.0f, publish %.0f, all %.0f; peak %ld MiB\n",
+    printf("CPU ns/span: decode %.0f, add %.0f, publish %.0f, all %.0f; peak %.0f MiB\n",
            r->decode_s * 1e9 / n, r->add_s * 1e9 / n, r->publish_s * 1e9 / n,
-           (r->decode_s + r->add_s + r->publish_s) * 1e9 / n, peak_kib() / 1024);
+           (r->decode_s + r->add_s + r->publish_s) * 1e9 / n, peak_mib());
 }
 
 int

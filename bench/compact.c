@@ -5,6 +5,7 @@
  *   bench_compact --dir bench-blocks
  */
 #include "args.h"
+#include "inproc.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
@@ -14,33 +15,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
-
-static double
-cpu_s(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void
-must(err rc, const struct fault *f)
-{
-    if (rc != OK) {
-        (void)fprintf(stderr, "%s: %s\n", err_name(rc), f->msg);
-        exit(1); // NOLINT(concurrency-mt-unsafe): one thread
-    }
-}
-
-static double
-peak_mib(void)
-{
-    struct rusage u;
-    (void)getrusage(RUSAGE_SELF, &u);
-    return (double)u.ru_maxrss / 1024;
-}
 
 static void
 merge(const char *dir, const struct block_meta *blocks, size_t n, int level, bool keep)

@@ -2,6 +2,7 @@
  */
 #include "args.h"
 #include "corpus.h"
+#include "inproc.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define START UINT64_C(1700000000000000000)
 
@@ -84,23 +84,6 @@ static const char *const shapes[] = {
 };
 
 static void
-must(err rc, const struct fault *f)
-{
-    if (rc != OK) {
-        (void)fprintf(stderr, "%s: %s\n", err_name(rc), f->msg);
-        exit(1); // NOLINT(concurrency-mt-unsafe): nothing else runs
-    }
-}
-
-static double
-cpu_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static void
 publish(struct block_builder **b, const struct options *o)
 {
     char dir[4096];
@@ -165,7 +148,7 @@ run_once(_Atomic(struct block_store *) *store, struct pool *pool, const struct o
     struct fault f = {0};
     slice tenant = SL("single-tenant");
     struct search_source source = search_source_blocks(store);
-    double cpu = cpu_ms();
+    double cpu = cpu_s();
     int64_t at = clock_mono_ns();
     err rc = OK;
     arena_init(&arena, 0);
@@ -192,7 +175,7 @@ run_once(_Atomic(struct block_store *) *store, struct pool *pool, const struct o
     tql_plan_fini(&plan);
     arena_fini(&arena);
     ret->ms = (double)(clock_mono_ns() - at) / 1e6;
-    ret->cpu = cpu_ms() - cpu;
+    ret->cpu = (cpu_s() - cpu) * 1e3;
 }
 
 static void

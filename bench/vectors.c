@@ -2,6 +2,7 @@
  *
  *   bench_block --spans 1000000 --keep --dir DIR/single-tenant ; bench_vectors --dir DIR */
 #include "args.h"
+#include "inproc.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
@@ -13,7 +14,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 static const char *const queries[] = {
     "{} | rate()",
@@ -25,23 +25,6 @@ static const char *const queries[] = {
     "{} | rate() by (rootName)",
     "{ kind = server } >> { status = error } | count_over_time() by (name)",
 };
-
-static void
-must(err rc, const struct fault *f)
-{
-    if (rc != OK) {
-        (void)fprintf(stderr, "%s: %s\n", err_name(rc), f->msg);
-        exit(1); // NOLINT(concurrency-mt-unsafe): nothing else runs
-    }
-}
-
-static double
-cpu_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static int
 by_number(const void *a, const void *b)
@@ -81,7 +64,7 @@ run(const struct metrics_query *q, size_t times, const char *text)
     double total = 0;
     for (size_t i = 0; i < times; i++) {
         const int64_t from = clock_mono_ns();
-        const double cpu_from = cpu_ms();
+        const double cpu_from = cpu_s();
         struct metrics *m = metrics_create(q);
         err rc = OK;
         while ((rc = metrics_step(m, 10 * NS_PER_MS, &f)) == ERR_AGAIN) {
@@ -100,7 +83,7 @@ run(const struct metrics_query *q, size_t times, const char *text)
         }
         metrics_destroy(m);
         ms[i] = (double)(clock_mono_ns() - from) / 1e6;
-        cpu += cpu_ms() - cpu_from;
+        cpu += (cpu_s() - cpu_from) * 1e3;
     }
     qsort(ms, times, sizeof *ms, by_number);
     (void)printf(
