@@ -250,13 +250,35 @@ id_take(struct json_decoder *d, uint8_t *to, size_t n)
 /* --- attributes -------------------------------------------------------------------------------------------
  */
 
+typedef err (*element_take)(struct json_decoder *d, enum element e, uint32_t of);
+
+/* The elements of an array, objects or null: each to `take`, with what it belongs to. */
 static err
-attr_take(struct json_decoder *d)
+elements_take(struct json_decoder *d, element_take take, uint32_t of)
 {
-    uint32_t number = 1;
+    bool present;
+    enum element e = ELEMENT_NULL;
+    err rc = OK;
+    TRY(otlp_json_array(d, &present));
+    while (present) {
+        TRY(otlp_json_element(d, &e));
+        if (e == ELEMENT_END) {
+            break;
+        }
+        TRY(take(d, e, of));
+    }
+out:
+    return rc;
+}
+
+static err
+attr_take(struct json_decoder *d, enum element e, uint32_t of)
+{
+    uint32_t number = e == ELEMENT_OBJECT;
     slice key = SL_EMPTY;
     err rc = OK;
     struct attr a = {0};
+    (void)of;
     while (number != 0) {
         TRY(otlp_json_member(d, OTLP_KEY_VALUE, &number));
         if (number == 1) {
@@ -279,33 +301,26 @@ out:
 static err
 attrs_take(struct json_decoder *d, struct run *ret)
 {
-    bool present;
-    enum element e = ELEMENT_NULL;
-    err rc = OK;
-    *ret = (struct run){(uint32_t)d->b->attr_count, 0};
-    TRY(otlp_json_array(d, &present));
-    while (present && e != ELEMENT_END) {
-        TRY(otlp_json_element(d, &e));
-        if (e == ELEMENT_OBJECT) {
-            TRY(attr_take(d));
-        } else if (e == ELEMENT_NULL && span_batch_add_attr(d->b) == NULL) {
-            return full(d);
-        }
-    }
+    ret->at = (uint32_t)d->b->attr_count;
+    err rc = elements_take(d, attr_take, 0);
     ret->n = (uint32_t)d->b->attr_count - ret->at;
-out:
     return rc;
 }
 
 /* --- spans ------------------------------------------------------------------------------------------------
  */
 
-/* Behind the opening brace. Attributes are all that is nested, so `e` does not move. */
+/* Attributes are all that is nested, so the event does not move; nor does a link. */
 static err
-event_take(struct json_decoder *d, struct span_event *e)
+event_take(struct json_decoder *d, enum element element, uint32_t of)
 {
-    uint32_t number = 1;
+    uint32_t number = element == ELEMENT_OBJECT;
+    struct span_event *e = span_batch_add_event(d->b);
     err rc = OK;
+    (void)of;
+    if (e == NULL) {
+        return full(d);
+    }
     while (number != 0) {
         TRY(otlp_json_member(d, OTLP_EVENT, &number));
         switch (number) {
@@ -330,10 +345,15 @@ out:
 }
 
 static err
-link_take(struct json_decoder *d, struct span_link *l)
+link_take(struct json_decoder *d, enum element e, uint32_t of)
 {
-    uint32_t number = 1;
+    uint32_t number = e == ELEMENT_OBJECT;
+    struct span_link *l = span_batch_add_link(d->b);
     err rc = OK;
+    (void)of;
+    if (l == NULL) {
+        return full(d);
+    }
     while (number != 0) {
         TRY(otlp_json_member(d, OTLP_LINK, &number));
         switch (number) {
@@ -366,52 +386,18 @@ out:
 static err
 events_take(struct json_decoder *d, struct run *ret)
 {
-    bool present;
-    enum element e = ELEMENT_NULL;
-    err rc = OK;
-    *ret = (struct run){(uint32_t)d->b->event_count, 0};
-    TRY(otlp_json_array(d, &present));
-    while (present) {
-        TRY(otlp_json_element(d, &e));
-        if (e == ELEMENT_END) {
-            break;
-        }
-        struct span_event *event = span_batch_add_event(d->b);
-        if (event == NULL) {
-            return full(d);
-        }
-        if (e == ELEMENT_OBJECT) {
-            TRY(event_take(d, event));
-        }
-    }
+    ret->at = (uint32_t)d->b->event_count;
+    err rc = elements_take(d, event_take, 0);
     ret->n = (uint32_t)d->b->event_count - ret->at;
-out:
     return rc;
 }
 
 static err
 links_take(struct json_decoder *d, struct run *ret)
 {
-    bool present;
-    enum element e = ELEMENT_NULL;
-    err rc = OK;
-    *ret = (struct run){(uint32_t)d->b->link_count, 0};
-    TRY(otlp_json_array(d, &present));
-    while (present) {
-        TRY(otlp_json_element(d, &e));
-        if (e == ELEMENT_END) {
-            break;
-        }
-        struct span_link *l = span_batch_add_link(d->b);
-        if (l == NULL) {
-            return full(d);
-        }
-        if (e == ELEMENT_OBJECT) {
-            TRY(link_take(d, l));
-        }
-    }
+    ret->at = (uint32_t)d->b->link_count;
+    err rc = elements_take(d, link_take, 0);
     ret->n = (uint32_t)d->b->link_count - ret->at;
-out:
     return rc;
 }
 
@@ -506,24 +492,6 @@ out:
 }
 
 static err
-spans_take(struct json_decoder *d, uint32_t scope)
-{
-    bool present;
-    enum element e = ELEMENT_NULL;
-    err rc = OK;
-    TRY(otlp_json_array(d, &present));
-    while (present) {
-        TRY(otlp_json_element(d, &e));
-        if (e == ELEMENT_END) {
-            break;
-        }
-        TRY(span_take(d, e, scope));
-    }
-out:
-    return rc;
-}
-
-static err
 scope_take(struct json_decoder *d, struct scope *s)
 {
     uint32_t number = 1;
@@ -567,28 +535,10 @@ scope_spans_take(struct json_decoder *d, enum element e, uint32_t resource)
         if (number == 1) {
             TRY(scope_take(d, s));
         } else if (number == 2) {
-            TRY(spans_take(d, at));
+            TRY(elements_take(d, span_take, at));
         } else if (number == 3) {
             TRY(otlp_json_string(d, &s->schema_url));
         }
-    }
-out:
-    return rc;
-}
-
-static err
-scopes_take(struct json_decoder *d, uint32_t resource)
-{
-    bool present;
-    enum element e = ELEMENT_NULL;
-    err rc = OK;
-    TRY(otlp_json_array(d, &present));
-    while (present) {
-        TRY(otlp_json_element(d, &e));
-        if (e == ELEMENT_END) {
-            break;
-        }
-        TRY(scope_spans_take(d, e, resource));
     }
 out:
     return rc;
@@ -615,11 +565,12 @@ out:
 }
 
 static err
-resource_spans_take(struct json_decoder *d, enum element e)
+resource_spans_take(struct json_decoder *d, enum element e, uint32_t of)
 {
     uint32_t number = e == ELEMENT_OBJECT, at = (uint32_t)d->b->resource_count;
     struct resource *r = span_batch_add_resource(d->b);
     err rc = OK;
+    (void)of;
     if (r == NULL) {
         return full(d);
     }
@@ -628,7 +579,7 @@ resource_spans_take(struct json_decoder *d, enum element e)
         if (number == 1) {
             TRY(resource_take(d, r));
         } else if (number == 2) {
-            TRY(scopes_take(d, at));
+            TRY(elements_take(d, scope_spans_take, at));
         } else if (number == 3) {
             TRY(otlp_json_string(d, &r->schema_url));
         }
@@ -640,23 +591,14 @@ out:
 static err
 request_take(struct json_decoder *d)
 {
-    bool present, listed;
+    bool present;
     uint32_t number = 1;
-    enum element e = ELEMENT_NULL;
     err rc = OK;
     TRY(otlp_json_object(d, &present));
     while (present && number != 0) {
         TRY(otlp_json_member(d, OTLP_REQUEST, &number));
-        if (number == 0) {
-            break;
-        }
-        TRY(otlp_json_array(d, &listed));
-        while (listed) {
-            TRY(otlp_json_element(d, &e));
-            if (e == ELEMENT_END) {
-                break;
-            }
-            TRY(resource_spans_take(d, e));
+        if (number != 0) {
+            TRY(elements_take(d, resource_spans_take, 0));
         }
     }
 out:

@@ -104,6 +104,57 @@ zipkin_json_bool(struct zipkin_decoder *d, bool *ret)
 }
 
 err
+zipkin_json_elements(struct zipkin_decoder *d,
+                     err (*take)(struct zipkin_decoder *d, bool present, struct zipkin_span *z),
+                     struct zipkin_span *z)
+{
+    bool list, end, present;
+    err rc = OK;
+    TRY(zipkin_json_array(d, &list));
+    while (list) {
+        TRY(zipkin_json_element(d, &end, &present));
+        if (end) {
+            break;
+        }
+        TRY(take(d, present, z));
+    }
+out:
+    return rc;
+}
+
+err
+zipkin_json_endpoint(struct zipkin_decoder *d, err (*address)(struct zipkin_decoder *d, slice *ret),
+                     err (*port)(struct zipkin_decoder *d, int32_t *ret), struct zipkin_endpoint *to)
+{
+    static const slice names[] = {SL("serviceName"), SL("ipv4"), SL("ipv6"), SL("port")};
+    bool present;
+    size_t i = 0;
+    err rc = OK;
+    TRY(zipkin_json_object(d, &present));
+    while (present && i != 4) {
+        TRY(zipkin_json_member(d, (struct zipkin_names){names, 4}, &i));
+        switch (i) {
+        case 0:
+            TRY(zipkin_json_string(d, &to->service));
+            break;
+        case 1:
+            TRY(address(d, &to->ipv4));
+            break;
+        case 2:
+            TRY(address(d, &to->ipv6));
+            break;
+        case 3:
+            TRY(port(d, &to->port));
+            break;
+        default:
+            break;
+        }
+    }
+out:
+    return rc;
+}
+
+err
 zipkin_json_spans(struct zipkin_decoder *d, slice body, err (*take)(struct zipkin_decoder *d))
 {
     bool present, end = false;

@@ -111,6 +111,15 @@ CHECKED err zipkin_json_string(struct zipkin_decoder *d, slice *ret);
 CHECKED err zipkin_json_u64(struct zipkin_decoder *d, uint64_t *ret);
 CHECKED err zipkin_json_i64(struct zipkin_decoder *d, int64_t *ret);
 CHECKED err zipkin_json_bool(struct zipkin_decoder *d, bool *ret);
+/* An array of objects, each to `take`; null is one that is not present. */
+CHECKED err zipkin_json_elements(struct zipkin_decoder *d,
+                                 err (*take)(struct zipkin_decoder *d, bool present, struct zipkin_span *z),
+                                 struct zipkin_span *z);
+/* An endpoint; v1 and v2 differ in what an address and a port may be. */
+CHECKED err zipkin_json_endpoint(struct zipkin_decoder *d,
+                                 err (*address)(struct zipkin_decoder *d, slice *ret),
+                                 err (*port)(struct zipkin_decoder *d, int32_t *ret),
+                                 struct zipkin_endpoint *to);
 /* A list of spans: `take` reads one, behind its opening brace. */
 CHECKED err zipkin_json_spans(struct zipkin_decoder *d, slice body, err (*take)(struct zipkin_decoder *d));
 

@@ -23,48 +23,34 @@ id_take(struct zipkin_decoder *d, const char *what, slice text, uint8_t *to, siz
 }
 
 static err
-endpoint_take(struct zipkin_decoder *d, struct zipkin_endpoint *to)
+port_take(struct zipkin_decoder *d, int32_t *ret)
 {
-    static const slice names[] = {SL("serviceName"), SL("ipv4"), SL("ipv6"), SL("port")};
-    bool present;
-    size_t i = 0;
-    int64_t port = 0;
-    err rc = OK;
-    TRY(zipkin_json_object(d, &present));
-    while (present && i != 4) {
-        TRY(zipkin_json_member(d, (struct zipkin_names){names, 4}, &i));
-        switch (i) {
-        case 0:
-            TRY(zipkin_json_string(d, &to->service));
-            break;
-        case 1:
-            TRY(zipkin_json_string(d, &to->ipv4));
-            break;
-        case 2:
-            TRY(zipkin_json_string(d, &to->ipv6));
-            break;
-        case 3:
-            TRY(zipkin_json_i64(d, &port));
-            if (port < INT32_MIN || port > INT32_MAX) {
-                return zipkin_json_fail(d, "a port of 32 bits is wanted");
-            }
-            to->port = (int32_t)port;
-            break;
-        default:
-            break;
-        }
+    int64_t port = *ret;
+    err rc = zipkin_json_i64(d, &port);
+    if (rc == OK && (port < INT32_MIN || port > INT32_MAX)) {
+        return zipkin_json_fail(d, "a port of 32 bits is wanted");
     }
-out:
+    *ret = (int32_t)port;
     return rc;
 }
 
 static err
-note_take(struct zipkin_decoder *d)
+endpoint_take(struct zipkin_decoder *d, struct zipkin_endpoint *to)
+{
+    return zipkin_json_endpoint(d, zipkin_json_string, port_take, to);
+}
+
+static err
+note_take(struct zipkin_decoder *d, bool present, struct zipkin_span *z)
 {
     static const slice names[] = {SL("timestamp"), SL("value"), SL("endpoint")};
     struct zipkin_note *n;
     size_t i = 0;
     err rc = OK;
+    (void)z;
+    if (!present) {
+        return OK;
+    }
     TRY(zipkin_note_add(d, &n));
     while (i != 3) {
         TRY(zipkin_json_member(d, (struct zipkin_names){names, 3}, &i));
@@ -81,7 +67,7 @@ out:
 }
 
 static err
-tag_take(struct zipkin_decoder *d, struct zipkin_span *z)
+tag_take(struct zipkin_decoder *d, bool present, struct zipkin_span *z)
 {
     static const slice names[] = {SL("key"), SL("value"), SL("endpoint")};
     struct zipkin_endpoint endpoint = {.port = 0};
@@ -89,6 +75,9 @@ tag_take(struct zipkin_decoder *d, struct zipkin_span *z)
     slice key = SL_EMPTY, value = SL_EMPTY;
     size_t i = 0;
     err rc = OK;
+    if (!present) {
+        return OK;
+    }
     while (i != 3) {
         TRY(zipkin_json_member(d, (struct zipkin_names){names, 3}, &i));
         if (i == 0) {
@@ -103,45 +92,6 @@ tag_take(struct zipkin_decoder *d, struct zipkin_span *z)
     attr_set_string(a, value);
     if (endpoint.service.n != 0) {
         z->fallback_service = endpoint.service;
-    }
-out:
-    return rc;
-}
-
-static err
-notes_take(struct zipkin_decoder *d)
-{
-    bool list, end, present;
-    err rc = OK;
-    d->note_count = 0;
-    TRY(zipkin_json_array(d, &list));
-    while (list) {
-        TRY(zipkin_json_element(d, &end, &present));
-        if (end) {
-            break;
-        }
-        if (present) {
-            TRY(note_take(d));
-        }
-    }
-out:
-    return rc;
-}
-
-static err
-tags_take(struct zipkin_decoder *d, struct zipkin_span *z)
-{
-    bool list, end, present;
-    err rc = OK;
-    TRY(zipkin_json_array(d, &list));
-    while (list) {
-        TRY(zipkin_json_element(d, &end, &present));
-        if (end) {
-            break;
-        }
-        if (present) {
-            TRY(tag_take(d, z));
-        }
     }
 out:
     return rc;
@@ -190,9 +140,10 @@ member_take(struct zipkin_decoder *d, size_t member, struct zipkin_span *z, stru
     case M_DEBUG:
         return zipkin_json_bool(d, &ignored);
     case M_ANNOTATIONS:
-        return notes_take(d);
+        d->note_count = 0;
+        return zipkin_json_elements(d, note_take, z);
     case M_TAGS:
-        return tags_take(d, z);
+        return zipkin_json_elements(d, tag_take, z);
     default:
         return OK;
     }

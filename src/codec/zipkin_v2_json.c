@@ -90,49 +90,26 @@ ip_take(struct zipkin_decoder *d, slice *ret)
 }
 
 static err
-endpoint_take(struct zipkin_decoder *d, struct zipkin_endpoint *to)
+port_take(struct zipkin_decoder *d, int32_t *ret)
 {
-    static const slice names[] = {SL("serviceName"), SL("ipv4"), SL("ipv6"), SL("port")};
-    bool present;
-    size_t i = 0;
-    uint64_t port = 0;
-    err rc = OK;
-    TRY(zipkin_json_object(d, &present));
-    while (present && i != 4) {
-        TRY(zipkin_json_member(d, (struct zipkin_names){names, 4}, &i));
-        switch (i) {
-        case 0:
-            TRY(zipkin_json_string(d, &to->service));
-            break;
-        case 1:
-            TRY(ip_take(d, &to->ipv4));
-            break;
-        case 2:
-            TRY(ip_take(d, &to->ipv6));
-            break;
-        case 3:
-            TRY(zipkin_json_u64(d, &port));
-            if (port > UINT16_MAX) {
-                return zipkin_json_fail(d, "a port of 16 bits is wanted");
-            }
-            to->port = (int32_t)port;
-            break;
-        default:
-            break;
-        }
+    uint64_t port = (uint64_t)*ret;
+    err rc = zipkin_json_u64(d, &port);
+    if (rc == OK && port > UINT16_MAX) {
+        return zipkin_json_fail(d, "a port of 16 bits is wanted");
     }
-out:
+    *ret = (int32_t)port;
     return rc;
 }
 
 static err
-note_take(struct zipkin_decoder *d, bool present)
+note_take(struct zipkin_decoder *d, bool present, struct zipkin_span *z)
 {
     static const slice names[] = {SL("timestamp"), SL("value")};
     struct zipkin_note *n;
     uint64_t time_us = 0;
     size_t i = 0;
     err rc = OK;
+    (void)z;
     TRY(zipkin_note_add(d, &n));
     while (present && i != 2) {
         TRY(zipkin_json_member(d, (struct zipkin_names){names, 2}, &i));
@@ -146,24 +123,6 @@ note_take(struct zipkin_decoder *d, bool present)
         return zipkin_json_fail(d, "valid annotation timestamp required");
     }
     n->time_us = (int64_t)time_us;
-out:
-    return rc;
-}
-
-static err
-notes_take(struct zipkin_decoder *d)
-{
-    bool list, end, present;
-    err rc = OK;
-    d->note_count = 0;
-    TRY(zipkin_json_array(d, &list));
-    while (list) {
-        TRY(zipkin_json_element(d, &end, &present));
-        if (end) {
-            break;
-        }
-        TRY(note_take(d, present));
-    }
 out:
     return rc;
 }
@@ -229,11 +188,12 @@ member_take(struct zipkin_decoder *d, size_t member, struct zipkin_span *z)
     case M_DURATION:
         return zipkin_json_u64(d, &z->duration_us);
     case M_LOCAL:
-        return endpoint_take(d, &z->local);
+        return zipkin_json_endpoint(d, ip_take, port_take, &z->local);
     case M_REMOTE:
-        return endpoint_take(d, &z->remote);
+        return zipkin_json_endpoint(d, ip_take, port_take, &z->remote);
     case M_ANNOTATIONS:
-        return notes_take(d);
+        d->note_count = 0;
+        return zipkin_json_elements(d, note_take, z);
     case M_TAGS:
         return tags_take(d, z);
     case M_DEBUG:
