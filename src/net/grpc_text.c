@@ -2,6 +2,7 @@
 
 #include "vivace/base/clock.h"
 #include "vivace/base/mem.h"
+#include "vivace/codec/json.h"
 
 /* The longest value grpc_base64 and grpc_percent_encode allocate for is bounded by GRPC_*_MAX. */
 
@@ -73,23 +74,15 @@ grpc_percent_encode(slice s)
 char *
 grpc_base64(slice s)
 {
-    static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (s.n > GRPC_DETAILS_MAX / 4 * 3) {
+    struct buf out;
+    buf_init(&out, GRPC_DETAILS_MAX + 1);
+    base64_encode(s, false, &out);
+    (void)buf_append_byte(&out, 0);
+    if (out.failed) {
+        buf_fini(&out);
         return NULL;
     }
-    char *out = mem_alloc(s.n / 3 * 4 + 5);
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i += 3) {
-        size_t left = s.n - i < 3 ? s.n - i : 3;
-        uint32_t v = (uint32_t)s.p[i] << 16;
-        v |= left > 1 ? (uint32_t)s.p[i + 1] << 8 : 0;
-        v |= left > 2 ? s.p[i + 2] : 0;
-        for (size_t k = 0; k <= left; k++) {
-            out[n++] = set[v >> (18 - 6 * k) & 63];
-        }
-    }
-    out[n] = 0;
-    return out;
+    return (char *)out.p;
 }
 
 void
