@@ -1,6 +1,7 @@
 #include "intern.h"
 
 #include "vivace/base/mem.h"
+#include "vivace/base/utf8.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -153,53 +154,4 @@ id_map_put(struct id_map *m, uint32_t key, bool *ret_new)
     m->count++;
     *ret_new = true;
     return &m->slots[at * 2 + 1];
-}
-
-/* --- UTF-8 -------------------------------------------------------------------------------------------- */
-
-static size_t
-char_bytes(const uint8_t *p, size_t n)
-{
-    uint8_t c = p[0];
-    size_t need = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-    if (c < 0xc2 || c > 0xf4 || n < need) {
-        return 0;
-    }
-    uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;  /* no overlong forms */
-    uint8_t high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf; /* no surrogates, nothing over U+10FFFF */
-    if (p[1] < low || p[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < need; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return need;
-}
-
-bool
-utf8_is_valid(slice s)
-{
-    const uint8_t *p = s.p, *end = s.n ? s.p + s.n : s.p;
-    while (p < end) {
-        uint64_t word;
-        if (end - p >= 8) {
-            memcpy(&word, p, sizeof word);
-            if ((word & UINT64_C(0x8080808080808080)) == 0) {
-                p += 8;
-                continue;
-            }
-        }
-        if (*p < 0x80) {
-            p++;
-            continue;
-        }
-        size_t n = char_bytes(p, (size_t)(end - p));
-        if (n == 0) {
-            return false;
-        }
-        p += n;
-    }
-    return true;
 }

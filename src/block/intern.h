@@ -58,5 +58,3 @@ id_map_at_home(const struct id_map *m, uint32_t key)
     const uint32_t *slot = m->slot_count ? m->slots + (size_t)id_map_home(m, key) * 2 : NULL;
     return slot && *slot == key + 1 ? slot + 1 : NULL;
 }
-
-bool utf8_is_valid(slice s);

@@ -3,6 +3,7 @@
 #include "verify.h"
 
 #include "vivace/base/mem.h"
+#include "vivace/base/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -135,17 +136,6 @@ plain(const struct chunk_check *k, const struct parquet_values *values, size_t i
 }
 
 static bool
-is_utf8(slice s)
-{
-    while (s.n) {
-        if (text_next(&s) < 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
 within(const struct chunk_check *k, slice value, slice min, slice max)
 {
     enum parquet_type type = k->leaf->field.type;
@@ -194,7 +184,7 @@ check_value(struct chunk_check *k, size_t page, slice value)
     if (k->has_bloom && !parquet_bloom_has(&k->bloom, parquet_bloom_hash(value))) {
         once(k, TOLD_BLOOM, page, "a value is not in the Bloom filter");
     }
-    if (k->leaf->field.logical.kind == PARQUET_STRING && !is_utf8(value)) {
+    if (k->leaf->field.logical.kind == PARQUET_STRING && !utf8_is_valid(value)) {
         once(k, TOLD_UTF8, page, "text that is not UTF-8");
     }
 }

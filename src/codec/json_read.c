@@ -1,8 +1,8 @@
 #include "json_priv.h"
-#include "utf8_priv.h"
 #include "wire_priv.h"
 
 #include "vivace/base/mem.h"
+#include "vivace/base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,5 @@
-#include "utf8_priv.h"
-
 #include "vivace/base/must.h"
+#include "vivace/base/utf8.h"
 #include "vivace/codec/json.h"
 
 #include <math.h>

@@ -3,6 +3,7 @@
 #include "regex_re2.h"
 
 #include "vivace/base/mem.h"
+#include "vivace/base/utf8.h"
 
 #define LITERALS_MAX 4096 /* alternatives tried one by one; more go to RE2, which is then faster */
 
@@ -134,30 +135,12 @@ tql_regex_destroy(struct tql_regex *re)
     return NULL;
 }
 
-/* Length of the valid UTF-8 rune at `p`, 0 when there is none. */
-static size_t
-utf8_length(const uint8_t *p, size_t n)
-{
-    size_t need = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-    if (need == 0 || need > n) {
-        return 0;
-    }
-    for (size_t i = 1; i < need; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-               (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
-    return bad ? 0 : need;
-}
-
 static bool
 match_re2(const struct tql_regex *re, slice text)
 {
     size_t at = 0;
     while (at < text.n) {
-        size_t n = utf8_length(text.p + at, text.n - at);
+        size_t n = utf8_char_bytes(text.p + at, text.n - at);
         if (n == 0) {
             break;
         }
@@ -169,7 +152,7 @@ match_re2(const struct tql_regex *re, slice text)
     char *copy = mem_alloc(text.n * 3);
     size_t used = 0;
     for (at = 0; at < text.n;) {
-        size_t n = utf8_length(text.p + at, text.n - at);
+        size_t n = utf8_char_bytes(text.p + at, text.n - at);
         memcpy(copy + used, n ? (const char *)text.p + at : "\xef\xbf\xbd", n ? n : 3);
         used += n ? n : 3;
         at += n ? n : 1;

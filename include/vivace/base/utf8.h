@@ -1,4 +1,5 @@
-/* UTF-8 as Go's utf8 package reads it. Threads: no shared state. */
+/* UTF-8 as Go's utf8 package reads it: no overlong forms, no surrogates, nothing over U+10FFFF. Threads: no
+ * shared state. */
 #pragma once
 
 #include "vivace/base/slice.h"
@@ -15,8 +16,8 @@ utf8_char_bytes(const uint8_t *p, size_t n)
     if (c < 0xc2 || c > 0xf4 || n < need) {
         return 0;
     }
-    uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;  /* no overlong forms */
-    uint8_t high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf; /* no surrogates, nothing over U+10FFFF */
+    uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
     if (p[1] < low || p[1] > high) {
         return 0;
     }
@@ -27,3 +28,5 @@ utf8_char_bytes(const uint8_t *p, size_t n)
     }
     return need;
 }
+
+bool utf8_is_valid(slice s);
