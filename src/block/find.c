@@ -200,7 +200,7 @@ err
 block_find_trace(struct block_reader *r, const trace_id *id, struct span_batch *out,
                  uint64_t *inspected_bytes, struct fault *f)
 {
-    struct span_batch before = *out;
+    const struct span_batch_mark before = span_batch_mark(out);
     struct reading reading;
     reading_init(&reading, r, f);
     char hex[sizeof id->b * 2];
@@ -209,12 +209,7 @@ block_find_trace(struct block_reader *r, const trace_id *id, struct span_batch *
     *inspected_bytes += reading.counted.bytes;
     reading_fini(&reading);
     if (rc != OK) {
-        out->span_count = before.span_count;
-        out->attr_count = before.attr_count;
-        out->event_count = before.event_count;
-        out->link_count = before.link_count;
-        out->scope_count = before.scope_count;
-        out->resource_count = before.resource_count;
+        span_batch_rewind(out, before);
         if (rc != ERR_NOT_FOUND) {
             fault_prefix(f, "%s", r->name);
         }

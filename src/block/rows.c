@@ -568,7 +568,7 @@ rows_read(struct leaf_request *q, const struct block_schema *schema, const trace
                            .out = out,
                            .rows = (size_t)(q->to - q->from),
                            .context = *context};
-    struct span_batch before = *out;
+    const struct span_batch_mark before = span_batch_mark(out);
     err rc = OK;
     for (size_t i = 0; i < 3; i++) {
         str_table_init(&r.orders[i]);
@@ -596,12 +596,7 @@ out:
     }
     id_table_fini(&r.contexts);
     if (rc != OK) {
-        out->span_count = before.span_count;
-        out->attr_count = before.attr_count;
-        out->event_count = before.event_count;
-        out->link_count = before.link_count;
-        out->scope_count = before.scope_count;
-        out->resource_count = before.resource_count;
+        span_batch_rewind(out, before);
     }
     return rc;
 }

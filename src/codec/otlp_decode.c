@@ -29,29 +29,6 @@ struct decoder {
     bool refs_scattered;         /* the resource's entity_refs do not stand side by side */
 };
 
-/* Sizes of all arrays: what a rejected span, scope or resource is rolled back to. */
-struct counts {
-    size_t spans, attrs, events, links, scopes, resources;
-};
-
-static struct counts
-counts_of(const struct span_batch *b)
-{
-    return (struct counts){b->span_count, b->attr_count,  b->event_count,
-                           b->link_count, b->scope_count, b->resource_count};
-}
-
-static void
-counts_restore(struct span_batch *b, struct counts c)
-{
-    b->span_count = c.spans;
-    b->attr_count = c.attrs;
-    b->event_count = c.events;
-    b->link_count = c.links;
-    b->scope_count = c.scopes;
-    b->resource_count = c.resources;
-}
-
 static err
 full(struct decoder *d)
 {
@@ -460,7 +437,7 @@ static err
 scope_spans_decode(struct decoder *d, slice body, uint32_t resource)
 {
     struct span_batch *b = d->b;
-    struct counts before = counts_of(b);
+    struct span_batch_mark before = span_batch_mark(b);
     struct scope *s = span_batch_add_scope(b);
     if (s == NULL) {
         return full(d);
@@ -485,7 +462,7 @@ scope_spans_decode(struct decoder *d, slice body, uint32_t resource)
         }
     }
     if (is_choosy(d) && b->span_count == before.spans) {
-        counts_restore(b, before);
+        span_batch_rewind(b, before);
     }
 out:
     return rc;
@@ -614,7 +591,7 @@ static err
 resource_spans_decode(struct decoder *d, slice body)
 {
     struct span_batch *b = d->b;
-    struct counts before = counts_of(b);
+    struct span_batch_mark before = span_batch_mark(b);
     struct resource *res = span_batch_add_resource(b);
     if (res == NULL) {
         return full(d);
@@ -631,7 +608,7 @@ resource_spans_decode(struct decoder *d, slice body)
         }
     }
     if (is_choosy(d) && b->span_count == before.spans) {
-        counts_restore(b, before);
+        span_batch_rewind(b, before);
     }
 out:
     return rc;

@@ -121,6 +121,29 @@ struct span_link *span_batch_add_link(struct span_batch *b);
 struct scope *span_batch_add_scope(struct span_batch *b);
 struct resource *span_batch_add_resource(struct span_batch *b);
 
+/* Where all arrays end: what a batch is rolled back to when the rest is refused. Memory stays in use. */
+struct span_batch_mark {
+    size_t spans, attrs, events, links, scopes, resources;
+};
+
+static inline struct span_batch_mark
+span_batch_mark(const struct span_batch *b)
+{
+    return (struct span_batch_mark){b->span_count, b->attr_count,  b->event_count,
+                                    b->link_count, b->scope_count, b->resource_count};
+}
+
+static inline void
+span_batch_rewind(struct span_batch *b, struct span_batch_mark to)
+{
+    b->span_count = to.spans;
+    b->attr_count = to.attrs;
+    b->event_count = to.events;
+    b->link_count = to.links;
+    b->scope_count = to.scopes;
+    b->resource_count = to.resources;
+}
+
 static inline slice
 attr_key(const struct attr *a)
 {
