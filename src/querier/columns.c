@@ -354,6 +354,22 @@ out:
     return rc;
 }
 
+err
+group_trace_of(struct group_scan *s, size_t row, struct fault *f, trace_id *ret)
+{
+    const struct raw_column *raw = NULL;
+    err rc = OK;
+    TRY(raw_fixed(s, BLOCK_TRACE_ID, f, &raw));
+    if (raw->value_count != s->rows) {
+        return scan_corrupt(s, "columns have different numbers of rows", f);
+    }
+    if (!hex_decode(raw->values.bytes[raw->codes ? raw->codes[row] : row], ret->b, TRACE_ID_BYTES)) {
+        return scan_corrupt(s, "trace_id is not 32 hex digits", f);
+    }
+out:
+    return rc;
+}
+
 /* --- slots ------------------------------------------------------------------------------------------------
  */
 

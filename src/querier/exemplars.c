@@ -12,36 +12,35 @@ exemplars_slots(const struct metrics_query *q)
     return q->exemplars ? (size_t)stretches(q) * EXEMPLARS_PER_STRETCH : 0;
 }
 
-static uint64_t
-rank_of(uint64_t start_ns)
+uint32_t
+exemplars_stretch(const struct metrics_query *q, uint32_t step)
 {
-    uint64_t x = start_ns * UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
-    return (x ^ x >> 32) | 1;
+    return (uint32_t)(step * stretches(q) / q->steps);
 }
 
 /* The first of the slots for this time, which lies in an interval. */
 static size_t
 first_slot(const struct metrics_query *q, uint64_t start_ns)
 {
-    uint64_t step = (start_ns - q->start_ns - 1) / q->step_ns;
-    return (size_t)(step * stretches(q) / q->steps) * EXEMPLARS_PER_STRETCH;
+    return (size_t)exemplars_stretch(q, metrics_interval(q, start_ns)) * EXEMPLARS_PER_STRETCH;
+}
+
+uint64_t
+exemplars_limit(const struct metrics_query *q, const struct exemplar *at, uint32_t stretch)
+{
+    uint64_t limit = 0;
+    for (size_t i = 0; i < EXEMPLARS_PER_STRETCH; i++) {
+        const uint64_t rank = at ? at[(size_t)stretch * EXEMPLARS_PER_STRETCH + i].rank : 0;
+        limit = rank == 0 ? UINT64_MAX : rank > limit ? rank : limit;
+    }
+    return q->exemplars ? limit : 0;
 }
 
 bool
 exemplars_want(const struct metrics_query *q, const struct exemplar *at, uint64_t start_ns)
 {
-    if (q->exemplars == 0 || at == NULL) {
-        return q->exemplars > 0;
-    }
-    const struct exemplar *slots = at + first_slot(q, start_ns);
-    const uint64_t rank = rank_of(start_ns);
-    for (size_t i = 0; i < EXEMPLARS_PER_STRETCH; i++) {
-        if (slots[i].rank == 0 || rank < slots[i].rank) {
-            return true;
-        }
-    }
-    return false;
+    return q->exemplars && exemplars_rank(start_ns) <
+                               exemplars_limit(q, at, exemplars_stretch(q, metrics_interval(q, start_ns)));
 }
 
 static void
@@ -76,7 +75,7 @@ void
 exemplars_add(const struct metrics_query *q, struct arena *a, struct exemplar **at, uint64_t start_ns,
               const trace_id *trace, const struct tql_static *measured)
 {
-    struct exemplar e = {.rank = rank_of(start_ns),
+    struct exemplar e = {.rank = exemplars_rank(start_ns),
                          .start_ns = start_ns,
                          .trace = *trace,
                          .measured = measured ? *measured : TQL_STATIC_NIL};

@@ -19,6 +19,18 @@ struct exemplar {
 
 /* Slots of one array of exemplars; 0: none are wanted. */
 size_t exemplars_slots(const struct metrics_query *q);
+/* What decides between spans: a hash of the start, never 0. */
+static inline uint64_t
+exemplars_rank(uint64_t start_ns)
+{
+    uint64_t x = start_ns * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return (x ^ x >> 32) | 1;
+}
+/* The stretch an interval lies in: 0, 1, ... */
+uint32_t exemplars_stretch(const struct metrics_query *q, uint32_t step);
+/* The rank from which on a start in this stretch would not be kept. `at` may be NULL: none yet. */
+uint64_t exemplars_limit(const struct metrics_query *q, const struct exemplar *at, uint32_t stretch);
 /* Would one of this start be kept? `at` may be NULL: none yet. */
 bool exemplars_want(const struct metrics_query *q, const struct exemplar *at, uint64_t start_ns);
 /* `*at` is made in `a` when it is NULL; without room for it nothing is kept. */

@@ -15,12 +15,6 @@ struct cells {
     struct compare_set *set;
 };
 
-static err
-no_memory(struct fault *f)
-{
-    return FAULT(f, ERR_LIMIT, "a row group needs more memory than a query may use");
-}
-
 static void
 add(const struct cells *c, struct compare_attr *at, uint32_t cell, const struct tql_static *v, uint64_t n)
 {
@@ -45,7 +39,7 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
     c->of = arena_alloc(&r->memory, (r->count + 1) * sizeof *c->of);
     c->of_row = arena_alloc(&r->memory, (r->scan->rows + 1) * sizeof *c->of_row);
     if (!c->of || !c->of_row) {
-        return no_memory(f);
+        return group_reader_no_memory(f);
     }
     memset(c->of_row, 0xff, r->scan->rows * sizeof *c->of_row);
     if (!filter->always && !filter->never) {
@@ -58,7 +52,7 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
     }
     c->steps = last - c->first_step + 1;
     for (size_t k = 0; k < r->count; k++) {
-        const uint32_t row = r->rows[k];
+        const uint32_t row = group_reader_row(r, k);
         const uint64_t start = r->starts[row];
         bool selected = filter->always || (chosen && mask_has(chosen, row));
         selected = selected && (!m->ast->has_range || (start > (uint64_t)m->ast->compare_start_ns &&
@@ -117,7 +111,7 @@ count_codes(const struct cells *c, struct compare_attr *at, const struct slot_ve
         return false;
     }
     for (size_t k = 0; k < r->count; k++) {
-        const uint32_t row = r->rows[k];
+        const uint32_t row = group_reader_row(r, k);
         const uint32_t from = parts ? parts->first[row] : row;
         const uint32_t to = parts ? parts->first[row + 1] : row + 1;
         for (uint32_t i = from; i < to; i++) {
@@ -138,7 +132,7 @@ count_vector(const struct cells *c, struct compare_attr *at, const struct slot_v
         return;
     }
     for (size_t k = 0; k < r->count; k++) {
-        const uint32_t row = r->rows[k];
+        const uint32_t row = group_reader_row(r, k);
         const uint32_t from = parts ? parts->first[row] : row;
         const uint32_t to = parts ? parts->first[row + 1] : row + 1;
         for (uint32_t i = from; i < to; i++) {
@@ -255,7 +249,7 @@ rows_of_parts(struct group_reader *r, const struct group_parts *parts, uint32_t 
 {
     uint32_t *row_of = arena_alloc(&r->memory, (parts->count + (size_t)1) * sizeof *row_of);
     if (row_of == NULL) {
-        return no_memory(f);
+        return group_reader_no_memory(f);
     }
     for (uint32_t row = 0; row < r->scan->rows; row++) {
         for (uint32_t i = parts->first[row]; i < parts->first[row + 1]; i++) {
@@ -347,10 +341,10 @@ count_contexts(const struct cells *c, bool scopes, struct fault *f)
                            ? NULL
                            : arena_new_array(&c->r->memory, uint32_t, (size_t)contexts.count * width);
     if (matrix == NULL) {
-        return no_memory(f);
+        return group_reader_no_memory(f);
     }
     for (size_t k = 0; k < r->count; k++) {
-        matrix[(size_t)contexts.of_row[r->rows[k]] * width + c->of[k]]++;
+        matrix[(size_t)contexts.of_row[group_reader_row(r, k)] * width + c->of[k]]++;
     }
     for (uint32_t i = 0; i < contexts.count; i++) {
         for (uint32_t cell = 0; cell < width; cell++) {
@@ -396,7 +390,7 @@ count_intrinsic(const struct cells *c, enum tql_intrinsic intrinsic, enum block_
         struct slot_vector typed = *v;
         struct tql_static *dict = arena_alloc(&c->r->memory, (v->dict_count + (size_t)1) * sizeof *dict);
         if (dict == NULL) {
-            return no_memory(f);
+            return group_reader_no_memory(f);
         }
         for (uint32_t i = 0; i < v->dict_count; i++) {
             dict[i] = v->dict[i].type == TQL_INT ? as_intrinsic(v->dict[i], intrinsic) : v->dict[i];
@@ -408,10 +402,10 @@ count_intrinsic(const struct cells *c, enum tql_intrinsic intrinsic, enum block_
     /* small numbers: kind, status */
     uint32_t *few = arena_new_array(&c->r->memory, uint32_t, (size_t)256 * width);
     if (few == NULL) {
-        return no_memory(f);
+        return group_reader_no_memory(f);
     }
     for (size_t k = 0; k < r->count; k++) {
-        const int64_t x = v->ints[r->rows[k]];
+        const int64_t x = v->ints[group_reader_row(r, k)];
         if (x >= 0 && x < 256) {
             few[(size_t)x * width + c->of[k]]++;
         } else {
@@ -447,7 +441,7 @@ count_roots(const struct cells *c, struct fault *f)
     TRY(group_column(r->scan, BLOCK_ROOT_SERVICE, f, &services));
     TRY(group_traces(r->scan, f, &traces));
     for (size_t k = 0; k < r->count;) {
-        const uint32_t row = r->rows[k];
+        const uint32_t row = group_reader_row(r, k);
         struct tql_static root[2] = {vector_at(names, row), vector_at(services, row)};
         while (traces.v[at].to <= row) {
             at++;
@@ -456,10 +450,10 @@ count_roots(const struct cells *c, struct fault *f)
             TRY(metrics_roots_find(r->sink, &traces.v[at].id, &root[0], &root[1], f));
         }
         /* the rows of a trace that fall in one cell together */
-        while (k < r->count && r->rows[k] < traces.v[at].to) {
+        while (k < r->count && group_reader_row(r, k) < traces.v[at].to) {
             const uint32_t cell = c->of[k];
             uint64_t n = 0;
-            while (k < r->count && r->rows[k] < traces.v[at].to && c->of[k] == cell) {
+            while (k < r->count && group_reader_row(r, k) < traces.v[at].to && c->of[k] == cell) {
                 n++;
                 k++;
             }
@@ -480,7 +474,7 @@ choose_exemplars(const struct cells *c, struct fault *f)
     struct group_traces traces = {0};
     size_t at = 0;
     for (size_t k = 0; k < r->count; k++) {
-        const uint32_t row = r->rows[k];
+        const uint32_t row = group_reader_row(r, k);
         struct exemplar **slots =
             &c->set->exemplars[c->of[k] >= c->steps ? COMPARE_SELECTION : COMPARE_BASELINE];
         if (!exemplars_want(q, *slots, r->starts[row])) {

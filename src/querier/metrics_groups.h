@@ -17,9 +17,23 @@ struct group_reader {
     uint64_t spans;         /* rows looked at */
     const uint64_t *starts; /* of the row group, like all below */
     const uint64_t *mask;   /* NULL: every row */
-    uint32_t *rows, *steps; /* the rows that count, and their intervals */
+    const uint32_t *rows;   /* that count, rising; NULL: all of them */
+    uint32_t *steps;        /* their intervals */
     size_t count;
+    uint32_t first_step, last_step; /* of those; when any row counts */
 };
+
+/* The k-th row that counts. */
+static inline uint32_t
+group_reader_row(const struct group_reader *r, size_t k)
+{
+    return r->rows ? r->rows[k] : (uint32_t)k;
+}
+CHECKED static inline err
+group_reader_no_memory(struct fault *f)
+{
+    return FAULT(f, ERR_LIMIT, "a row group needs more memory than a query may use");
+}
 
 void group_reader_init(struct group_reader *r, struct metrics_sink *sink);
 void group_reader_fini(struct group_reader *r);

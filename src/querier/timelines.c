@@ -155,6 +155,19 @@ timeline_of(struct timelines *s, const struct tql_static *labels)
 
 /* --- numbers -------------------------------------------------------------------------------------------- */
 
+void
+timeline_add_bucket(struct timelines *s, struct timeline *at, uint32_t step, uint32_t bucket, uint64_t n)
+{
+    if (at->buckets[bucket] == NULL) {
+        at->buckets[bucket] = numbers(s, s->q->steps, 0);
+    }
+    if (at->buckets[bucket]) {
+        at->buckets[bucket][step] += (double)n;
+    } else {
+        s->full = true;
+    }
+}
+
 static bool
 observe_bucket(struct timelines *s, struct timeline *at, uint32_t step, const struct tql_static *v)
 {
@@ -162,18 +175,10 @@ observe_bucket(struct timelines *s, struct timeline *at, uint32_t step, const st
     if (at->values) {
         at->values[step]++;
     }
-    if (bucket == 0) {
-        return false;
+    if (bucket) {
+        timeline_add_bucket(s, at, step, bucket, 1);
     }
-    if (at->buckets[bucket] == NULL) {
-        at->buckets[bucket] = numbers(s, s->q->steps, 0);
-    }
-    if (at->buckets[bucket] == NULL) {
-        s->full = true;
-        return false;
-    }
-    at->buckets[bucket][step]++;
-    return true;
+    return bucket > 0;
 }
 
 static void
@@ -219,11 +224,23 @@ timeline_observe(struct timelines *s, struct timeline *at, uint32_t step, const 
 
 /* --- exemplars ------------------------------------------------------------------------------------------ */
 
+/* Series behind the first ones have none. */
+static bool
+may_have_exemplars(const struct timelines *s, const struct timeline *at)
+{
+    return at->exemplars || at - s->v < METRICS_EXEMPLAR_SERIES_MAX;
+}
+
+uint64_t
+timeline_exemplar_limit(const struct timelines *s, const struct timeline *at, uint32_t stretch)
+{
+    return may_have_exemplars(s, at) ? exemplars_limit(s->q, at->exemplars, stretch) : 0;
+}
+
 bool
 timeline_wants_exemplar(const struct timelines *s, const struct timeline *at, uint64_t start_ns)
 {
-    return exemplars_want(s->q, at->exemplars, start_ns) &&
-           (at->exemplars || at - s->v < METRICS_EXEMPLAR_SERIES_MAX);
+    return may_have_exemplars(s, at) && exemplars_want(s->q, at->exemplars, start_ns);
 }
 
 void

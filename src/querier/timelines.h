@@ -37,11 +37,16 @@ struct timeline *timeline_of(struct timelines *s, const struct tql_static *label
 /* One span. `measured` is NULL for functions that only count. False when it has no number to measure. */
 bool timeline_observe(struct timelines *s, struct timeline *at, uint32_t step,
                       const struct tql_static *measured);
+/* `n` spans of bucket 1 or above; histograms only. */
+void timeline_add_bucket(struct timelines *s, struct timeline *at, uint32_t step, uint32_t bucket,
+                         uint64_t n);
 /* The span may become an exemplar. */
 void timeline_exemplar(struct timelines *s, struct timeline *at, uint64_t start_ns, const trace_id *trace,
                        const struct tql_static *measured);
 /* Would one of this start be kept? */
 bool timeline_wants_exemplar(const struct timelines *s, const struct timeline *at, uint64_t start_ns);
+/* The rank from which on one in this stretch would not, see exemplars.h. */
+uint64_t timeline_exemplar_limit(const struct timelines *s, const struct timeline *at, uint32_t stretch);
 void timelines_merge(struct timelines *into, const struct timelines *from);
 
 /* The bucket of a value: 2^bucket is the least power of two that is no less; 0 for what is below 2. */

@@ -1,4 +1,5 @@
 /* What a metrics query adds up: exact whatever the order, the same from one worker or several, bounded. */
+#include "metrics_loops.h"
 #include "metrics_priv.h"
 #include "parallel.h"
 #include "test.h"
@@ -56,6 +57,45 @@ test_an_interval_is_open_on_its_left_and_closed_on_its_right(void **state)
     assert_int_equal(metrics_interval(&q, 1300), 2);
     assert_int_equal(metrics_interval(&q, 1301), METRICS_NO_STEP);
     assert_int_equal(metrics_interval(&q, UINT64_MAX), METRICS_NO_STEP);
+}
+
+/* Starts at the edges of intervals and anywhere, near and far: what the loop says is what each by itself
+ * says. */
+static void
+test_intervals_of_many_starts_are_those_of_each(void **state)
+{
+    static const uint64_t lengths[] = {1, 2, 3, 7, 1000, 999999937, 60000000000, UINT64_C(1) << 40};
+    uint64_t starts[64];
+    uint32_t steps[64];
+    uint32_t first = 0;
+    uint32_t last = 0;
+    size_t decided = 0;
+    struct rng r;
+    (void)state;
+    rng_seed(&r, 7);
+    for (int round = 0; round < 20000; round++) {
+        struct metrics_query q = {.start_ns = UINT64_C(1700000000000000000) + rng_below(&r, 1000),
+                                  .step_ns = lengths[rng_below(&r, 8)],
+                                  .steps = METRICS_STEPS_MAX};
+        const uint64_t range = UINT64_C(1) << (1 + rng_below(&r, 54));
+        for (size_t i = 0; i < 64; i++) {
+            const uint64_t edge = rng_below(&r, 1 + range / q.step_ns) * q.step_ns;
+            starts[i] = q.start_ns + (rng_below(&r, 2) ? edge + rng_below(&r, 3) : 1 + rng_below(&r, range));
+        }
+        if (!loop_intervals(&q, starts, 64, steps, &first, &last) || last >= q.steps) {
+            continue; /* too far away, or before the first: each is looked at */
+        }
+        decided++;
+        for (size_t i = 0; i < 64; i++) {
+            assert_int_equal(steps[i], metrics_interval(&q, starts[i]));
+            assert_true(steps[i] >= first && steps[i] <= last);
+        }
+    }
+    assert_true(decided > 5000);
+    const struct metrics_query end = {.start_ns = UINT64_MAX, .step_ns = 1, .steps = 1};
+    assert_false(loop_intervals(&end, starts, 64, steps, &first, &last));
+    const struct metrics_query later = {.start_ns = starts[0], .step_ns = 1, .steps = 1};
+    assert_false(loop_intervals(&later, starts, 1, steps, &first, &last));
 }
 
 static void
@@ -236,6 +276,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_interval_is_open_on_its_left_and_closed_on_its_right),
+        cmocka_unit_test(test_intervals_of_many_starts_are_those_of_each),
         cmocka_unit_test(test_a_bucket_is_the_least_power_of_two_that_is_no_less),
         cmocka_unit_test(test_a_sum_does_not_depend_on_the_order_of_its_numbers),
         cmocka_unit_test(test_workers_together_find_what_one_finds),
