@@ -12,8 +12,13 @@ struct context_list {
     bool scopes;
     struct span_batch batch; /* one resource (or scope) each, in the order they were seen */
     struct str_table known;  /* message -> its place in `places` */
-    const uint32_t *of_row;  /* NULL: not looked at in this row group */
     uint32_t count;
+    /* of the row group; NULL: not looked at */
+    const uint32_t *codes;  /* by row: an entry + 1, never 0 */
+    const uint32_t *of_row; /* by row: its context */
+    /* Entries are those of the column's dictionary; without one they are the contexts. */
+    const uint32_t *of_entry; /* the context of each; NULL: it is its number */
+    size_t entries;
 };
 
 struct context_list *
@@ -46,7 +51,7 @@ context_list_destroy(struct context_list *l)
 void
 context_list_open(struct context_list *l)
 {
-    l->of_row = NULL;
+    l->of_entry = l->codes = l->of_row = NULL;
     if (l->batch.arena.bytes > CONTEXT_BYTES_MAX) {
         forget(l);
     }
@@ -111,19 +116,19 @@ out:
     return rc;
 }
 
-/* Which context each row has. */
+/* Which context each value has. */
 static err
 look(struct group_scan *s, struct context_list *l, struct fault *f)
 {
     const struct raw_column *raw = NULL;
     err rc = OK;
-    if (l->of_row) {
+    if (l->codes) {
         return OK;
     }
     TRY(raw_fixed(s, l->scopes ? BLOCK_SCOPE_RAW : BLOCK_RESOURCE_RAW, f, &raw));
     uint32_t *of_value = scan_alloc(s, raw->values.count + 1, sizeof *of_value);
-    uint32_t *of_row = scan_alloc(s, s->rows + 1, sizeof *of_row);
-    if (!of_value || !of_row) {
+    uint32_t *codes = scan_alloc(s, s->rows + 1, sizeof *codes);
+    if (!of_value || !codes) {
         return scan_no_memory(f);
     }
     if (raw->value_count != s->rows) {
@@ -139,9 +144,11 @@ look(struct group_scan *s, struct context_list *l, struct fault *f)
         TRY(scan_tick(s, f));
     }
     for (size_t i = 0; i < s->rows; i++) {
-        of_row[i] = of_value[raw->codes ? raw->codes[i] : i];
+        codes[i] = (raw->codes ? raw->codes[i] : of_value[i]) + 1;
     }
-    l->of_row = of_row;
+    l->of_entry = raw->codes ? of_value : NULL;
+    l->entries = raw->codes ? raw->values.count : l->count;
+    l->codes = codes;
     rc = scan_account(s, f);
 out:
     return rc;
@@ -150,25 +157,41 @@ out:
 err
 context_look(struct group_scan *s, struct context_list *l, struct fault *f, struct context_view *ret)
 {
-    err rc = look(s, l, f);
+    err rc = OK;
+    TRY(look(s, l, f));
+    if (l->of_row == NULL) {
+        uint32_t *of_row = scan_alloc(s, s->rows + 1, sizeof *of_row);
+        if (of_row == NULL) {
+            return scan_no_memory(f);
+        }
+        for (size_t i = 0; i < s->rows; i++) {
+            of_row[i] = l->of_entry ? l->of_entry[l->codes[i] - 1] : l->codes[i] - 1;
+        }
+        l->of_row = of_row;
+    }
     *ret = (struct context_view){&l->batch, l->of_row, l->count};
+out:
     return rc;
 }
 
-/* A vector with an entry for each context; rows of those whose entry is not `there` have none. */
+/* A vector from the values of the contexts. */
 static err
-spread(struct group_scan *s, const struct context_list *l, const struct tql_static *dict, const bool *there,
+spread(struct group_scan *s, const struct context_list *l, const struct tql_static *by_context,
        struct fault *f, struct slot_vector *ret)
 {
-    uint32_t *codes = scan_alloc(s, s->rows + 1, sizeof *codes);
-    if (codes == NULL) {
+    struct tql_static *dict = scan_alloc(s, l->entries + 1, sizeof *dict);
+    if (dict == NULL) {
         return scan_no_memory(f);
     }
-    for (size_t i = 0; i < s->rows; i++) {
-        codes[i] = there[l->of_row[i]] ? l->of_row[i] + 1 : 0;
+    dict[0] = TQL_STATIC_NIL;
+    for (size_t i = 0; i < l->entries; i++) {
+        dict[i + 1] = by_context[l->of_entry ? l->of_entry[i] : i];
     }
-    *ret = (struct slot_vector){
-        .form = VECTOR_CODED, .count = s->rows, .codes = codes, .dict = dict, .dict_count = l->count + 1};
+    *ret = (struct slot_vector){.form = VECTOR_CODED,
+                                .count = s->rows,
+                                .codes = l->codes,
+                                .dict = dict,
+                                .dict_count = (uint32_t)l->entries + 1};
     return OK;
 }
 
@@ -179,25 +202,22 @@ context_attr(struct group_scan *s, struct context_list *l, slice key, struct fau
     struct value_source values = {.batch = &l->batch, .arena = &s->priv->arena};
     err rc = OK;
     TRY(look(s, l, f));
-    struct tql_static *dict = scan_alloc(s, l->count + (size_t)1, sizeof *dict);
-    bool *there = scan_alloc(s, l->count + (size_t)1, sizeof *there);
-    if (!dict || !there) {
+    struct tql_static *value = scan_alloc(s, l->count + (size_t)1, sizeof *value);
+    if (value == NULL) {
         return scan_no_memory(f);
     }
-    dict[0] = TQL_STATIC_NIL;
     for (uint32_t i = 0; i < l->count; i++) {
         const struct run run = l->scopes ? l->batch.scopes[i].attrs : l->batch.resources[i].attrs;
         const struct attr *a = attrs_find(&l->batch, run, key);
-        there[i] = a != NULL;
-        dict[i + 1] = TQL_STATIC_NIL;
+        value[i] = TQL_STATIC_NIL;
         if (a) {
-            value_of_attr(&values, a, &dict[i + 1]);
+            value_of_attr(&values, a, &value[i]);
         }
     }
     if (values.failed) {
         return scan_no_memory(f);
     }
-    rc = spread(s, l, dict, there, f, ret);
+    rc = spread(s, l, value, f, ret);
 out:
     return rc;
 }
@@ -208,12 +228,10 @@ context_text(struct group_scan *s, struct context_list *l, enum context_text wha
 {
     err rc = OK;
     TRY(look(s, l, f));
-    struct tql_static *dict = scan_alloc(s, l->count + (size_t)1, sizeof *dict);
-    bool *there = scan_alloc(s, l->count + (size_t)1, sizeof *there);
-    if (!dict || !there) {
+    struct tql_static *value = scan_alloc(s, l->count + (size_t)1, sizeof *value);
+    if (value == NULL) {
         return scan_no_memory(f);
     }
-    dict[0] = TQL_STATIC_NIL;
     for (uint32_t i = 0; i < l->count; i++) {
         slice text;
         if (what == CONTEXT_SERVICE) {
@@ -222,10 +240,9 @@ context_text(struct group_scan *s, struct context_list *l, enum context_text wha
         } else {
             text = what == CONTEXT_SCOPE_NAME ? l->batch.scopes[i].name : l->batch.scopes[i].version;
         }
-        there[i] = true;
-        dict[i + 1] = tql_static_string(text);
+        value[i] = tql_static_string(text);
     }
-    rc = spread(s, l, dict, there, f, ret);
+    rc = spread(s, l, value, f, ret);
 out:
     return rc;
 }

@@ -543,18 +543,13 @@ static err
 fill_service(struct group_scan *s, struct fault *f, struct slot_vector *v)
 {
     struct tql_static *dict = scan_alloc(s, v->dict_count + (size_t)1, sizeof *dict);
-    uint32_t *codes = scan_alloc(s, v->count + 1, sizeof *codes);
-    if (!dict || !codes) {
+    if (dict == NULL) {
         return scan_no_memory(f);
     }
-    memcpy(dict, v->dict, v->dict_count * sizeof *dict);
-    dict[v->dict_count] = tql_static_string(SL_EMPTY);
-    for (size_t i = 0; i < v->count; i++) {
-        codes[i] = v->dict[v->codes[i]].type != TQL_NIL ? v->codes[i] : v->dict_count;
+    for (uint32_t i = 0; i < v->dict_count; i++) {
+        dict[i] = i == 0 || v->dict[i].type != TQL_NIL ? v->dict[i] : tql_static_string(SL_EMPTY);
     }
     v->dict = dict;
-    v->dict_count++;
-    v->codes = codes;
     return OK;
 }
 
