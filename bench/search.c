@@ -140,10 +140,12 @@ main(int argc, char **argv)
 {
     struct scene s = {.o = SCENE_DEFAULTS};
     double runs = 20, budget_s = 30;
+    const char *only = NULL;
     const struct arg list[] = {
         SCENE_ARGS(&s.o),
         {"--runs", "of each query, after one to warm up", .number = &runs},
         {"--budget", "seconds for one query's runs, at least three", .number = &budget_s},
+        {"--only", "shapes, with commas between their names", .text = &only},
         {0},
     };
     args_parse(argc, argv, "bench_search: TraceQL searches and tag queries over a settled corpus", list);
@@ -151,7 +153,7 @@ main(int argc, char **argv)
         die("--runs begins at 1");
     }
     scene_open(&s);
-    struct shape_run r = {.scene = &s, .runs = (uint32_t)runs, .budget_s = budget_s};
+    struct shape_run r = {.scene = &s, .runs = (uint32_t)runs, .budget_s = budget_s, .only = only};
     shapes_measure(&r, "search", shapes, sizeof shapes / sizeof shapes[0]);
     r.peak_mib = 0;
     shapes_measure(&r, "tags", tags, sizeof tags / sizeof tags[0]);

@@ -176,15 +176,11 @@ shape_report(struct result *out, const struct shape *s, const struct shape_resul
     const struct {
         const char *key;
         double value;
-    } list[] = {{"p50_ms", r->p50_ms},
-                {"p99_ms", r->p99_ms},
-                {"max_ms", r->max_ms},
-                {"results", r->results},
-                {"limited", r->results >= most},
-                {"sum", r->sum},
-                {"inspected_bytes", r->inspected_bytes},
-                {"peak_mib", r->peak_mib},
-                {"rss_mib", r->rss_mib}};
+    } list[] = {{"p50_ms", r->p50_ms},     {"p99_ms", r->p99_ms},
+                {"max_ms", r->max_ms},     {"cpu_ms", r->cpu_ms},
+                {"results", r->results},   {"limited", r->results >= most},
+                {"sum", r->sum},           {"inspected_bytes", r->inspected_bytes},
+                {"peak_mib", r->peak_mib}, {"rss_mib", r->rss_mib}};
     char key[96];
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         snprintf(key, sizeof key, "%s_%s", s->name, list[i].key);
@@ -206,13 +202,16 @@ shape_measure(struct shape_run *r, const struct shape *s, struct shape_result *r
         scene_fault(scene, "%s: %.0f results, values together %g: not what the corpus holds", s->name,
                     ret->results, ret->sum);
     }
+    struct target_usage usage;
+    target_process(&scene->target, &usage);
+    const double cpu_before = usage.cpu_s;
     while (good && n < r->runs && (n < 3 || spent < r->budget_s * 1e3)) {
         ms[n] = ask(scene, s, path, ret);
         good = ms[n] >= 0;
         spent += ms[n++];
     }
-    struct target_usage usage;
     target_process(&scene->target, &usage);
+    ret->cpu_ms = n ? (usage.cpu_s - cpu_before) * 1e3 / n : 0;
     ret->peak_mib = (double)usage.peak_bytes / 1048576;
     ret->rss_mib = (double)usage.rss_bytes / 1048576;
     r->peak_mib = fmax(r->peak_mib, ret->peak_mib);
@@ -222,13 +221,29 @@ shape_measure(struct shape_run *r, const struct shape *s, struct shape_result *r
         ret->p99_ms = rank_of(ms, n, 0.99);
         ret->max_ms = ms[n - 1];
         shape_report(&scene->out, s, ret);
-        fprintf(stderr, "%-28s p50 %9.2f ms  max %9.2f ms  %6.0f results  %9.0f KB read  peak %4.0f MiB\n",
-                s->name, ret->p50_ms, ret->max_ms, ret->results, ret->inspected_bytes / 1e3, ret->peak_mib);
+        fprintf(stderr,
+                "%-28s p50 %9.2f ms  max %9.2f ms  cpu %8.2f ms  %6.0f results  %9.0f KB read  peak %4.0f "
+                "MiB\n",
+                s->name, ret->p50_ms, ret->max_ms, ret->cpu_ms, ret->results, ret->inspected_bytes / 1e3,
+                ret->peak_mib);
     } else {
         ret->p50_ms = NAN;
     }
     free(ms);
     free(path);
+}
+
+/* Is `name` one of those with commas between them? */
+static bool
+is_asked_for(const char *only, const char *name)
+{
+    const size_t n = strlen(name);
+    for (const char *at = only ? only : ""; *at; at += strcspn(at, ","), at += *at == ',') {
+        if (strcspn(at, ",") == n && strncmp(at, name, n) == 0) {
+            return true;
+        }
+    }
+    return only == NULL || *only == '\0';
 }
 
 void
@@ -240,7 +255,10 @@ shapes_measure(struct shape_run *r, const char *what, const struct shape *list, 
     size_t count = 0, slowest = 0;
     struct shape_result *all = xalloc(n * sizeof *all);
     for (size_t i = 0; i < n; i++) {
-        shape_measure(r, &list[i], &all[i]);
+        all[i].p50_ms = NAN;
+        if (is_asked_for(r->only, list[i].name)) {
+            shape_measure(r, &list[i], &all[i]);
+        }
         if (!isnan(all[i].p50_ms)) {
             p50[count++] = all[i].p50_ms;
             slowest = isnan(all[slowest].p50_ms) || all[i].p50_ms > all[slowest].p50_ms ? i : slowest;

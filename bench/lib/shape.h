@@ -29,7 +29,8 @@ struct shape {
 };
 
 struct shape_result {
-    double p50_ms, p99_ms, max_ms, mean_ms;
+    double p50_ms, p99_ms, max_ms;
+    double cpu_ms; /* of the server, a run */
     double results, sum, inspected_bytes;
     double peak_mib, rss_mib; /* while it ran, and after */
 };
@@ -37,8 +38,9 @@ struct shape_result {
 struct shape_run {
     struct scene *scene;
     uint32_t runs;
-    double budget_s; /* fewer runs for a shape that takes longer than this together; at least three */
-    double peak_mib; /* of all */
+    double budget_s;  /* fewer runs for a shape that takes longer than this together; at least three */
+    double peak_mib;  /* of all */
+    const char *only; /* names, with commas between them; NULL or "" = every shape */
 };
 
 /* Percent-encode behind what stands in `b`. */

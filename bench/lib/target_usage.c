@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static uint64_t disk_sum;
@@ -35,24 +36,12 @@ disk_of(const struct target *t, const char *folder)
 static double
 cpu_of(pid_t pid)
 {
-    char path[64], line[1024];
-    unsigned long user = 0, sys = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *f = fopen(path, "r");
-    if (!f) {
+    clockid_t clock;
+    struct timespec t = {0};
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0) {
         return 0;
     }
-    const char *after = fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
-    int read = 0;
-    if (after) {
-        // NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
-        read = sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys);
-    }
-    if (read != 2) {
-        user = sys = 0;
-    }
-    fclose(f);
-    return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 void
