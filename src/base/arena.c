@@ -2,6 +2,8 @@
 
 #include "vivace/base/mem.h"
 
+#include <stdatomic.h>
+
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
 #elif defined(__has_feature)
@@ -31,10 +33,92 @@ struct arena_chunk {
     _Alignas(ARENA_ALIGN) uint8_t data[];
 };
 
+/* --- spare chunks of the process --------------------------------------------------------------------------
+ */
+
+#define SPARES      4
+#define SPARE_BYTES (((size_t)2 << 20) - sizeof(struct arena_chunk))
+#define SPARE_TICKS 5
+
+#ifdef ARENA_ASAN
+#define KEEPS_SPARES false /* what is used after it was freed is to be found */
+#else
+#define KEEPS_SPARES true
+#endif
+
+static _Atomic(struct arena_chunk *) spares[SPARES];
+static _Atomic unsigned spares_taken;
+
+/* A place is given up or filled in one step, so that no lock is needed. */
+static struct arena_chunk *
+spare_take(void)
+{
+    for (size_t i = 0; i < SPARES; i++) {
+        struct arena_chunk *c = atomic_exchange(&spares[i], NULL);
+        if (c) {
+            atomic_fetch_add_explicit(&spares_taken, 1, memory_order_relaxed);
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static bool
+spare_put(struct arena_chunk *c)
+{
+    for (size_t i = 0; KEEPS_SPARES && i < SPARES; i++) {
+        struct arena_chunk *none = NULL;
+        if (atomic_compare_exchange_strong(&spares[i], &none, c)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+arena_spares_age(void)
+{
+    static unsigned last;
+    static unsigned idle;
+    const unsigned taken = atomic_load_explicit(&spares_taken, memory_order_relaxed);
+    idle = taken == last ? idle + 1 : 0;
+    last = taken;
+    for (size_t i = 0; idle >= SPARE_TICKS && i < SPARES; i++) {
+        mem_free(atomic_exchange(&spares[i], NULL));
+    }
+}
+
+static struct arena_chunk *
+chunk_create(size_t bytes)
+{
+    struct arena_chunk *c = bytes == SPARE_BYTES ? spare_take() : NULL;
+    c = c ? c : mem_alloc(sizeof *c + bytes);
+    c->bytes = bytes;
+    return c;
+}
+
+static void
+chunk_destroy(struct arena_chunk *c)
+{
+    UNPOISON(c->data, c->bytes);
+    if (c->bytes != SPARE_BYTES || !spare_put(c)) {
+        mem_free(c);
+    }
+}
+
+/* --- an arena ---------------------------------------------------------------------------------------------
+ */
+
 void
 arena_init(struct arena *a, size_t max)
 {
     *a = (struct arena){.max = max, .chunk_bytes = ARENA_CHUNK_FIRST};
+}
+
+void
+arena_init_large(struct arena *a, size_t max)
+{
+    *a = (struct arena){.max = max, .chunk_bytes = SPARE_BYTES};
 }
 
 static void
@@ -43,17 +127,35 @@ free_down_to(struct arena *a, struct arena_chunk *keep)
     while (a->head != keep) {
         struct arena_chunk *older = a->head->older;
         a->bytes -= a->head->bytes;
-        UNPOISON(a->head->data, a->head->bytes);
-        mem_free(a->head);
+        chunk_destroy(a->head);
         a->head = older;
+    }
+}
+
+/* Free kept chunks until `n` bytes went. */
+static void
+free_kept(struct arena *a, size_t n)
+{
+    for (size_t freed = 0; a->kept && freed < n;) {
+        struct arena_chunk *c = a->kept;
+        a->kept = c->older;
+        a->bytes -= c->bytes;
+        freed += c->bytes;
+        chunk_destroy(c);
     }
 }
 
 void
 arena_fini(struct arena *a)
 {
+    const bool large = a->chunk_bytes == SPARE_BYTES;
     free_down_to(a, NULL);
-    arena_init(a, a->max);
+    free_kept(a, SIZE_MAX);
+    if (large) {
+        arena_init_large(a, a->max);
+    } else {
+        arena_init(a, a->max);
+    }
 }
 
 void
@@ -68,10 +170,22 @@ arena_reset(struct arena *a)
     free_down_to(a, NULL);
     keep->older = NULL;
     a->head = keep;
-    a->bytes = keep->bytes;
     a->at = keep->data;
     a->end = keep->data + keep->bytes;
     POISON(keep->data, keep->bytes);
+}
+
+void
+arena_recycle(struct arena *a)
+{
+    while (a->head) {
+        struct arena_chunk *older = a->head->older;
+        POISON(a->head->data, a->head->bytes);
+        a->head->older = a->kept;
+        a->kept = a->head;
+        a->head = older;
+    }
+    a->at = a->end = NULL;
 }
 
 struct arena_mark
@@ -91,27 +205,53 @@ arena_rewind(struct arena *a, struct arena_mark m)
     }
 }
 
-static bool
-add_chunk(struct arena *a, size_t need)
+/* The first kept chunk with room for `need`. */
+static struct arena_chunk *
+kept_take(struct arena *a, size_t need)
+{
+    struct arena_chunk **at = &a->kept;
+    while (*at && (*at)->bytes < need) {
+        at = &(*at)->older;
+    }
+    struct arena_chunk *c = *at;
+    if (c) {
+        *at = c->older;
+    }
+    return c;
+}
+
+static struct arena_chunk *
+chunk_add(struct arena *a, size_t need)
 {
     size_t n = a->chunk_bytes > need ? a->chunk_bytes : need;
+    free_kept(a, n); /* those are too small: they make room */
     if (a->max && (a->bytes > a->max || n > a->max - a->bytes)) {
         n = need; /* the last piece of the cap */
         if (a->bytes > a->max || n > a->max - a->bytes) {
-            return false;
+            return NULL;
         }
     }
-    struct arena_chunk *c = mem_alloc(sizeof *c + n);
-    c->older = a->head;
-    c->bytes = n;
-    a->head = c;
+    struct arena_chunk *c = chunk_create(n);
     a->bytes += n;
-    a->at = c->data;
-    a->end = c->data + n;
-    POISON(c->data, n);
     if (a->chunk_bytes < ARENA_CHUNK_LAST) {
         a->chunk_bytes *= 2;
     }
+    return c;
+}
+
+static bool
+add_chunk(struct arena *a, size_t need)
+{
+    struct arena_chunk *c = kept_take(a, need);
+    c = c ? c : chunk_add(a, need);
+    if (c == NULL) {
+        return false;
+    }
+    c->older = a->head;
+    a->head = c;
+    a->at = c->data;
+    a->end = c->data + c->bytes;
+    POISON(c->data, c->bytes);
     return true;
 }
 

@@ -30,30 +30,47 @@ value_static(const struct raw_column *raw, size_t i, uint8_t type)
     }
 }
 
+static inline uint32_t
+code_of(const struct raw_column *raw, uint32_t value)
+{
+    return raw->codes ? raw->codes[value] : value;
+}
+
 /* Codes by owner: the code of its value + 1, 0 when it has none. */
 static err
 place_codes(struct group_scan *s, const struct raw_column *raw, enum owner owner, size_t owners,
             struct fault *f, const uint32_t **ret)
 {
     uint32_t *codes = scan_alloc(s, owners + 1, sizeof *codes);
-    err rc = OK;
+    const uint8_t present = owner_def(owner);
+    uint32_t value = 0;
+    size_t n = 0;
     if (codes == NULL) {
         return scan_no_memory(f);
     }
-    if (raw->max_def == 0 && raw->max_rep == 0 && raw->value_count == owners) {
+    if (raw->def == NULL && raw->value_count == owners && (raw->max_rep == 0 || present)) {
         for (size_t i = 0; i < owners; i++) {
-            codes[i] = (raw->codes ? raw->codes[i] : (uint32_t)i) + 1;
+            codes[i] = code_of(raw, (uint32_t)i) + 1;
         }
-    } else {
-        const uint32_t *of = NULL;
-        TRY(raw_values_of(s, raw, owner_def(owner), owners, f, &of));
-        for (size_t i = 0; i < owners; i++) {
-            codes[i] = of[i] == UINT32_MAX ? 0 : (raw->codes ? raw->codes[of[i]] : of[i]) + 1;
+        *ret = codes;
+        return OK;
+    }
+    for (size_t i = 0; i < raw->level_count; i++) {
+        const uint8_t def = raw->def ? raw->def[i] : raw->max_def;
+        const bool has = def == raw->max_def && value < raw->value_count;
+        if (def >= present && n == owners) {
+            return scan_corrupt(s, "columns have different numbers of values", f);
         }
+        if (def >= present) {
+            codes[n++] = has ? code_of(raw, value) + 1 : 0;
+        }
+        value += has;
+    }
+    if (n != owners || value != raw->value_count) {
+        return scan_corrupt(s, "columns have different numbers of values", f);
     }
     *ret = codes;
-out:
-    return rc;
+    return OK;
 }
 
 static err

@@ -47,31 +47,55 @@ struct load {
     uint8_t *def, *rep, *values;
     uint32_t *codes;
     size_t level_cap, rep_cap, value_cap, width;
-    bool mixed; /* codes and values: all as values then */
+    size_t levels_due, values_due; /* as the file says; 0: it says more than is believed */
+    bool mixed;                    /* codes and values: all as values then */
 };
+
+#define DUE_MAX ((size_t)1 << 20)
+
+/* What the chunk says of its size, so that no array grows page by page. */
+static void
+expect_size(struct load *l, const struct parquet_chunk *c)
+{
+    const bool fits = c->value_count <= DUE_MAX && (!c->has_null_count || c->null_count <= c->value_count);
+    l->levels_due = fits ? (size_t)c->value_count : 0;
+    l->values_due = fits ? (size_t)(c->value_count - (c->has_null_count ? c->null_count : 0)) : 0;
+}
+
+/* Room for `want` elements; at first for all that are due. */
+static void *
+room_for(struct load *l, void *old, size_t used, size_t *cap, size_t want, size_t due, size_t size)
+{
+    if (old == NULL && want <= due) {
+        *cap = due;
+        return scan_alloc(l->s, due, size);
+    }
+    return arena_grow(&l->s->priv->arena, old, used, cap, want, size);
+}
 
 /* Room for a page. */
 static err
 make_room(struct load *l, const struct parquet_vector *v, struct fault *f)
 {
-    struct arena *a = &l->s->priv->arena;
     const size_t levels = l->out->level_count + v->page.level_count;
     const size_t values = l->out->value_count + v->values.count;
     if (values > UINT32_MAX - 1 || levels > UINT32_MAX - 1) {
         return scan_no_memory(f);
     }
     if (l->node->max_def) {
-        l->def = arena_grow(a, l->def, l->out->level_count, &l->level_cap, levels + 1, 1);
+        l->def = room_for(l, l->def, l->out->level_count, &l->level_cap, levels + 1, l->levels_due + 1, 1);
     }
     if (l->node->max_rep) {
-        l->rep = arena_grow(a, l->rep, l->out->level_count, &l->rep_cap, levels + 1, 1);
+        l->rep = room_for(l, l->rep, l->out->level_count, &l->rep_cap, levels + 1, l->levels_due + 1, 1);
     }
     bool refused = (l->node->max_def && !l->def) || (l->node->max_rep && !l->rep);
     if (v->values.count && v->codes) {
-        l->codes = arena_grow(a, l->codes, l->out->value_count, &l->value_cap, values, sizeof *l->codes);
+        l->codes = room_for(l, l->codes, l->out->value_count, &l->value_cap, values, l->values_due,
+                            sizeof *l->codes);
         refused = refused || l->codes == NULL;
     } else if (v->values.count) {
-        l->values = arena_grow(a, l->values, l->out->value_count, &l->value_cap, values, l->width);
+        l->values =
+            room_for(l, l->values, l->out->value_count, &l->value_cap, values, l->values_due, l->width);
         refused = refused || l->values == NULL;
     }
     return refused ? scan_no_memory(f) : OK;
@@ -180,6 +204,7 @@ raw_load(struct group_scan *s, int32_t leaf, struct fault *f, struct raw_column 
     const struct parquet_node *node = parquet_schema_column(s->priv->file.meta->schema, (size_t)leaf);
     struct load l = {.s = s, .node = node, .out = ret, .width = width_of(node)};
     err rc = OK;
+    expect_size(&l, parquet_meta_chunk(s->priv->file.meta, s->row_group, (size_t)leaf));
     TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
     TRY(read_pages(&l, PARQUET_DECODE_CODES, f));
     if (l.mixed) {

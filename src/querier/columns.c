@@ -29,7 +29,7 @@ group_scan_create(struct block_reader *r, const struct tql_plan *plan, const str
     p->column = parquet_column_create(p->scratch);
     p->guard = guard ? guard : &never;
     p->budget = budget;
-    arena_init(&p->arena, GROUP_BYTES_MAX);
+    arena_init_large(&p->arena, GROUP_BYTES_MAX);
     p->slots = mem_new_array(struct slot_vector *, plan->compiler.slots.count + 1);
     p->line = mem_new_array(struct tql_static, plan->compiler.slots.count + 1);
     p->stack = mem_new_array(struct tql_static, plan->values_max + (size_t)1);
@@ -68,15 +68,7 @@ group_scan_open(struct group_scan *s, size_t row_group, struct fault *f)
     if (row_group >= m->row_group_count) {
         return FAULT(f, ERR_INVALID, "no row group %zu", row_group);
     }
-    /* Row groups are alike: one chunk for what the last one took is kept from then on. */
-    if (p->arena.head && p->arena.bytes > p->arena.chunk_bytes) {
-        const size_t bytes = p->arena.bytes;
-        arena_fini(&p->arena);
-        arena_init(&p->arena, GROUP_BYTES_MAX);
-        p->arena.chunk_bytes = bytes + bytes / 8;
-    } else {
-        arena_reset(&p->arena);
-    }
+    arena_recycle(&p->arena);
     s->row_group = row_group;
     s->rows = (size_t)m->row_groups[row_group].row_count;
     s->words = (s->rows + 63) / 64;
@@ -480,6 +472,18 @@ out:
     return rc;
 }
 
+/* A column of strings: one vector for the slot and for what a result shows. */
+static err
+text_vector(struct group_scan *s, enum block_column c, struct fault *f, struct slot_vector *ret)
+{
+    const struct slot_vector *v = NULL;
+    err rc = group_column(s, c, f, &v);
+    if (rc == OK) {
+        *ret = *v;
+    }
+    return rc;
+}
+
 static err
 duration_vector(struct group_scan *s, struct fault *f, struct slot_vector *ret)
 {
@@ -494,11 +498,11 @@ intrinsic_vector(struct group_scan *s, uint8_t intrinsic, struct fault *f, struc
     case TQL_INTRINSIC_DURATION:
         return duration_vector(s, f, ret);
     case TQL_INTRINSIC_NAME:
-        return column_vector(s, BLOCK_NAME, TQL_STRING, f, ret);
+        return text_vector(s, BLOCK_NAME, f, ret);
     case TQL_INTRINSIC_STATUS:
         return column_vector(s, BLOCK_STATUS_CODE, TQL_STATUS, f, ret);
     case TQL_INTRINSIC_STATUS_MESSAGE:
-        return column_vector(s, BLOCK_STATUS_MESSAGE, TQL_STRING, f, ret);
+        return text_vector(s, BLOCK_STATUS_MESSAGE, f, ret);
     case TQL_INTRINSIC_KIND:
         return column_vector(s, BLOCK_KIND, TQL_KIND, f, ret);
     case TQL_INTRINSIC_SPAN_ID:
@@ -518,11 +522,11 @@ intrinsic_vector(struct group_scan *s, uint8_t intrinsic, struct fault *f, struc
     case TQL_INTRINSIC_TRACE_DURATION:
         return trace_duration_vector(s, f, ret);
     case TQL_INTRINSIC_TRACE_ROOT_NAME:
-        return column_vector(s, BLOCK_ROOT_NAME, TQL_STRING, f, ret);
+        return text_vector(s, BLOCK_ROOT_NAME, f, ret);
     case TQL_INTRINSIC_TRACE_ROOT_SERVICE:
-        return column_vector(s, BLOCK_ROOT_SERVICE, TQL_STRING, f, ret);
+        return text_vector(s, BLOCK_ROOT_SERVICE, f, ret);
     case TQL_INTRINSIC_EVENT_NAME:
-        return column_vector(s, BLOCK_EVENT_NAME, TQL_STRING, f, ret);
+        return text_vector(s, BLOCK_EVENT_NAME, f, ret);
     case TQL_INTRINSIC_EVENT_TIME_SINCE_START:
         return since_start_vector(s, f, ret);
     case TQL_INTRINSIC_LINK_TRACE_ID:

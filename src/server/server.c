@@ -2,6 +2,7 @@
 
 #include "process_metrics.h"
 
+#include "vivace/base/arena.h"
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 #include "vivace/base/mem.h"
@@ -76,6 +77,7 @@ maintain(void *ctx)
 {
     struct server *s = ctx;
     ingester_maintain(s->ingester);
+    arena_spares_age();
 }
 
 static void

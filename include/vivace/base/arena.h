@@ -12,6 +12,7 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *head; /* newest chunk */
+    struct arena_chunk *kept; /* by arena_recycle; first come, first taken */
     uint8_t *at, *end;        /* free part of the newest chunk */
     size_t bytes;             /* allocated from the system */
     size_t max;               /* cap on `bytes`; 0 = none (the caller has budgeted) */
@@ -25,9 +26,17 @@ struct arena_mark {
 
 /* Caller's storage; nothing is allocated before the first use. */
 void arena_init(struct arena *a, size_t max);
+/* For what grows to megabytes again and again, such as the vectors of a row group: chunks of 2 MiB, of which
+ * the process keeps four when they are freed. The next arena's memory is mapped already then, which costs
+ * more than most of what is done with it. */
+void arena_init_large(struct arena *a, size_t max);
 void arena_fini(struct arena *a);
+/* Give the process's spare chunks back when nobody took one since the last five calls. One thread. */
+void arena_spares_age(void);
 /* Forget everything, keep one chunk. */
 void arena_reset(struct arena *a);
+/* Forget everything, keep all chunks. */
+void arena_recycle(struct arena *a);
 struct arena_mark arena_mark(const struct arena *a);
 /* Forget what came after the mark. */
 void arena_rewind(struct arena *a, struct arena_mark m);

@@ -126,6 +126,59 @@ an_arena_grows_arrays_and_respects_its_cap(void **state)
     arena_fini(&a);
 }
 
+/* Vectors of row groups: what one took is there for the next, and what nobody takes goes back. */
+static void
+a_recycled_arena_takes_no_more_than_it_had(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init_large(&a, (size_t)64 << 20);
+    size_t most = 0;
+    for (unsigned round = 0; round < 20; round++) {
+        uint8_t *small = arena_alloc(&a, 1000 + round);
+        uint8_t *big = arena_alloc(&a, ((size_t)5 << 20) - round); /* larger than a chunk */
+        uint8_t *more = arena_alloc(&a, (size_t)1 << 20);
+        memset(small, 1, 1000);
+        memset(big, 2, (size_t)4 << 20);
+        memset(more, 3, (size_t)1 << 20);
+        assert_true(small[999] == 1 && big[0] == 2);
+        most = round == 0 ? a.bytes : most;
+        assert_true(a.bytes <= most);
+        arena_recycle(&a);
+    }
+    assert_non_null(arena_alloc(&a, (size_t)20 << 20)); /* what is too small for it makes room */
+    assert_true(a.bytes < (size_t)24 << 20);
+    assert_null(arena_alloc(&a, (size_t)60 << 20));
+    arena_recycle(&a);
+    assert_non_null(arena_alloc(&a, (size_t)60 << 20)); /* kept chunks do not count against the cap */
+    arena_reset(&a);
+    assert_non_null(arena_alloc(&a, 10));
+    arena_fini(&a);
+    assert_int_equal(a.bytes, 0);
+}
+
+static void
+spare_chunks_pass_from_arena_to_arena_and_age(void **state)
+{
+    (void)state;
+    struct arena v[6];
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 6; i++) { /* more than are kept */
+            arena_init_large(&v[i], 0);
+            memset(arena_alloc(&v[i], 1000), (int)i, 1000);
+        }
+        for (size_t i = 0; i < 6; i++) {
+            for (size_t k = 0; k < i; k++) {
+                assert_ptr_not_equal(v[i].head, v[k].head);
+            }
+            arena_fini(&v[i]);
+        }
+        for (int i = 0; i < (round == 1 ? 10 : 1); i++) {
+            arena_spares_age();
+        }
+    }
+}
+
 static void
 a_budget_refuses_as_a_whole_and_counts_it(void **state)
 {
@@ -156,6 +209,8 @@ main(void)
         cmocka_unit_test(a_buffer_never_passes_its_cap_and_keeps_what_it_had),
         cmocka_unit_test(shared_bytes_live_until_the_last_reference),
         cmocka_unit_test(an_arena_grows_arrays_and_respects_its_cap),
+        cmocka_unit_test(a_recycled_arena_takes_no_more_than_it_had),
+        cmocka_unit_test(spare_chunks_pass_from_arena_to_arena_and_age),
         cmocka_unit_test(a_budget_refuses_as_a_whole_and_counts_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
