@@ -91,7 +91,7 @@ out:
     return rc;
 }
 
-/* The elements of the rows. */
+/* The events or links of the rows. */
 static err
 elements_of(struct group_scan *s, const uint64_t *rows, enum tql_level level, struct fault *f, uint64_t **ret,
             size_t *ret_count)
@@ -104,11 +104,7 @@ elements_of(struct group_scan *s, const uint64_t *rows, enum tql_level level, st
         return scan_no_memory(f);
     }
     memset(mask, 0, (parts->count / 64 + 1) * sizeof *mask);
-    for (size_t r = mask_next(rows, 0, s->rows); r < s->rows; r = mask_next(rows, r + 1, s->rows)) {
-        for (uint32_t i = parts->first[r]; i < parts->first[r + 1]; i++) {
-            mask[i / 64] |= UINT64_C(1) << i % 64;
-        }
-    }
+    mask_of_parts(rows, s->rows, parts, mask);
     *ret = mask;
     *ret_count = parts->count;
 out:
@@ -135,7 +131,7 @@ add_order(struct group_scan *s, struct tag_collector *out, enum tag_scope scope,
     return OK;
 }
 
-/* Which values of the column the owners in the mask have. */
+/* Which values of the column the owners in the mask have; without a mask all of them. */
 static err
 seen_values(struct group_scan *s, const struct raw_column *raw, const uint64_t *mask, size_t owners,
             struct fault *f, uint8_t **ret)
@@ -144,12 +140,15 @@ seen_values(struct group_scan *s, const struct raw_column *raw, const uint64_t *
     if (seen == NULL) {
         return scan_no_memory(f);
     }
-    if (raw->value_count != owners) {
+    if (mask && raw->value_count != owners) {
         return scan_corrupt(s, "columns have different numbers of values", f);
     }
-    memset(seen, 0, raw->values.count);
-    for (size_t i = mask_next(mask, 0, owners); i < owners; i = mask_next(mask, i + 1, owners)) {
-        seen[raw->codes ? raw->codes[i] : i] = 1;
+    memset(seen, mask || raw->codes ? 0 : 1, raw->values.count);
+    if (mask) {
+        mask_see(mask, owners, raw->codes, seen);
+    }
+    for (size_t i = 0; !mask && raw->codes && i < raw->value_count; i++) {
+        seen[raw->codes[i]] = 1;
     }
     *ret = seen;
     return OK;
@@ -179,15 +178,8 @@ names_of_contexts(struct group_scan *s, struct tag_collector *out, bool scopes, 
 {
     struct context_view v;
     err rc = OK;
-    TRY(context_look(s, scopes ? s->priv->scopes : s->priv->resources, f, &v));
-    uint8_t *seen = scan_alloc(s, v.count + (size_t)1, 1);
-    if (seen == NULL) {
-        return scan_no_memory(f);
-    }
-    memset(seen, 0, v.count + (size_t)1);
-    for (size_t i = mask_next(mask, 0, s->rows); i < s->rows; i = mask_next(mask, i + 1, s->rows)) {
-        seen[v.of_row[i]] = 1;
-    }
+    uint8_t *seen = NULL;
+    TRY(context_seen(s, scopes ? s->priv->scopes : s->priv->resources, mask, f, &v, &seen));
     for (uint32_t i = 0; i < v.count; i++) {
         const struct run run = scopes ? v.batch->scopes[i].attrs : v.batch->resources[i].attrs;
         for (uint32_t k = 0; seen[i] && k < run.n; k++) {
@@ -199,12 +191,29 @@ out:
     return rc;
 }
 
+/* Names of the events or links of the rows. Of all rows they are all there are, whose rows need not be known.
+ */
+static err
+names_of_parts(struct group_scan *s, struct tag_collector *out, enum tql_level level, const uint64_t *mask,
+               struct fault *f)
+{
+    const bool events = level == TQL_LEVEL_EVENT;
+    uint64_t *elements = NULL;
+    size_t n = 0;
+    err rc = OK;
+    if (!mask_is_full(mask, s->rows)) {
+        TRY(elements_of(s, mask, level, f, &elements, &n));
+    }
+    rc = names_of_orders(s, out, events ? TAG_SCOPE_EVENT : TAG_SCOPE_LINK,
+                         events ? BLOCK_EVENT_ORDER : BLOCK_LINK_ORDER, elements, n, f);
+out:
+    return rc;
+}
+
 static err
 collect_names(struct group_scan *s, struct tag_collector *out, const uint64_t *mask, struct fault *f)
 {
     const unsigned scopes = tag_query(out)->scopes;
-    uint64_t *elements = NULL;
-    size_t n = 0;
     err rc = OK;
     if (scopes & 1U << TAG_SCOPE_SPAN) {
         TRY(names_of_orders(s, out, TAG_SCOPE_SPAN, BLOCK_ORDER, mask, s->rows, f));
@@ -216,12 +225,10 @@ collect_names(struct group_scan *s, struct tag_collector *out, const uint64_t *m
         TRY(names_of_contexts(s, out, true, mask, f));
     }
     if (scopes & 1U << TAG_SCOPE_EVENT) {
-        TRY(elements_of(s, mask, TQL_LEVEL_EVENT, f, &elements, &n));
-        TRY(names_of_orders(s, out, TAG_SCOPE_EVENT, BLOCK_EVENT_ORDER, elements, n, f));
+        TRY(names_of_parts(s, out, TQL_LEVEL_EVENT, mask, f));
     }
     if (scopes & 1U << TAG_SCOPE_LINK) {
-        TRY(elements_of(s, mask, TQL_LEVEL_LINK, f, &elements, &n));
-        TRY(names_of_orders(s, out, TAG_SCOPE_LINK, BLOCK_LINK_ORDER, elements, n, f));
+        TRY(names_of_parts(s, out, TQL_LEVEL_LINK, mask, f));
     }
 out:
     return rc;
@@ -249,9 +256,7 @@ collect_vector(struct group_scan *s, struct tag_collector *out, const struct slo
         return scan_no_memory(f);
     }
     memset(seen, 0, v->dict_count);
-    for (size_t i = mask_next(mask, 0, v->count); i < v->count; i = mask_next(mask, i + 1, v->count)) {
-        seen[v->codes[i]] = 1;
-    }
+    mask_see(mask, v->count, v->codes, seen);
     for (uint32_t i = 0; i < v->dict_count && !tag_is_full(out); i++) {
         if (seen[i]) {
             tag_add_value(out, &v->dict[i]);

@@ -8,64 +8,6 @@
 
 #define MASKS_MAX 64 /* a program that needs more at once, or has more conditions, is run row by row */
 
-/* --- bits -------------------------------------------------------------------------------------------------
- */
-
-bool
-mask_any(const uint64_t *m, size_t words)
-{
-    uint64_t all = 0;
-    for (size_t i = 0; i < words; i++) {
-        all |= m[i];
-    }
-    return all != 0;
-}
-
-/* Word i of the mask, only the bits in [from, to). */
-static inline uint64_t
-word_between(const uint64_t *m, size_t i, size_t from, size_t to)
-{
-    uint64_t w = m[i];
-    if (i == from / 64) {
-        w &= UINT64_MAX << from % 64;
-    }
-    if (i == to / 64) {
-        w &= (UINT64_C(1) << to % 64) - 1;
-    }
-    return w;
-}
-
-size_t
-mask_count(const uint64_t *m, size_t from, size_t to)
-{
-    size_t n = 0;
-    for (size_t i = from / 64; i * 64 < to; i++) {
-        n += (size_t)__builtin_popcountll(word_between(m, i, from, to));
-    }
-    return n;
-}
-
-size_t
-mask_next(const uint64_t *m, size_t from, size_t to)
-{
-    for (size_t i = from / 64; i * 64 < to; i++) {
-        uint64_t w = word_between(m, i, from, to);
-        if (w) {
-            return i * 64 + (size_t)__builtin_ctzll(w);
-        }
-    }
-    return to;
-}
-
-void
-mask_fill(uint64_t *m, size_t rows)
-{
-    memset(m, 0xff, rows / 64 * sizeof *m);
-    if (rows % 64) {
-        m[rows / 64] = (UINT64_C(1) << rows % 64) - 1;
-    }
-}
-
 static err
 mask_of(struct group_scan *s, size_t bits, struct fault *f, uint64_t **ret)
 {

@@ -174,6 +174,29 @@ out:
     return rc;
 }
 
+err
+context_seen(struct group_scan *s, struct context_list *l, const uint64_t *rows, struct fault *f,
+             struct context_view *ret, uint8_t **ret_seen)
+{
+    err rc = OK;
+    TRY(look(s, l, f));
+    uint8_t *codes = scan_alloc(s, l->entries + 1, 1);
+    uint8_t *seen = scan_alloc(s, l->count + (size_t)1, 1);
+    if (!codes || !seen) {
+        return scan_no_memory(f);
+    }
+    memset(codes, 0, l->entries + 1);
+    memset(seen, 0, l->count + (size_t)1);
+    mask_see(rows, s->rows, l->codes, codes);
+    for (size_t i = 0; i < l->entries; i++) {
+        seen[l->of_entry ? l->of_entry[i] : i] |= codes[i + 1];
+    }
+    *ret = (struct context_view){&l->batch, NULL, l->count};
+    *ret_seen = seen;
+out:
+    return rc;
+}
+
 /* A vector from the values of the contexts. */
 static err
 spread(struct group_scan *s, const struct context_list *l, const struct tql_static *by_context,

@@ -113,7 +113,9 @@ CHECKED err group_trace_of(struct group_scan *s, size_t row, struct fault *f, tr
 /* service.name of each row's resource when it is a string, else empty. */
 CHECKED err group_services(struct group_scan *s, struct fault *f, const struct slot_vector **ret);
 
-/* --- masks: bit i % 64 of word i / 64 is row i; bits behind the last row are 0 (column_cond.c) --- */
+/* --- masks: bit i % 64 of word i / 64 is row i; bits behind the last row are 0 (column_cond.c,
+ * column_mask.c)
+ * --- */
 
 /* Rows a filter keeps, as tql_filter's `program` decides. `among` (may be NULL = all): only these rows are
  * looked at, and may be in the answer. A run-time error of the query on one of them is returned. */
@@ -138,8 +140,14 @@ mask_has(const uint64_t *m, size_t i)
     return m[i / 64] >> i % 64 & 1;
 }
 bool mask_any(const uint64_t *m, size_t words);
+/* Is every one of the `bits` set? */
+bool mask_is_full(const uint64_t *m, size_t bits);
 /* Bits in [from, to). */
 size_t mask_count(const uint64_t *m, size_t from, size_t to);
 /* The first bit in [from, to), or `to`. */
 size_t mask_next(const uint64_t *m, size_t from, size_t to);
 void mask_fill(uint64_t *m, size_t rows);
+/* Events or links of the rows in the mask; `ret` is zeroed, a bit for each part. */
+void mask_of_parts(const uint64_t *rows, size_t n, const struct group_parts *parts, uint64_t *ret);
+/* seen[codes[i]] = 1 (without codes seen[i]) for each bit i that is set. */
+void mask_see(const uint64_t *m, size_t bits, const uint32_t *codes, uint8_t *seen);

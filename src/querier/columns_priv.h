@@ -137,6 +137,9 @@ struct context_view {
 };
 CHECKED err context_look(struct group_scan *s, struct context_list *l, struct fault *f,
                          struct context_view *ret);
+/* Which of the contexts the rows in the mask have: a byte for each of the view's, whose of_row is NULL. */
+CHECKED err context_seen(struct group_scan *s, struct context_list *l, const uint64_t *rows, struct fault *f,
+                         struct context_view *ret, uint8_t **ret_seen);
 enum context_text { CONTEXT_SERVICE, CONTEXT_SCOPE_NAME, CONTEXT_SCOPE_VERSION };
 CHECKED err context_text(struct group_scan *s, struct context_list *l, enum context_text what,
                          struct fault *f, struct slot_vector *ret);
