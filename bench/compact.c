@@ -42,9 +42,9 @@ merge(const char *dir, const struct block_meta *blocks, size_t n, int level, boo
     cpu = cpu_s() - cpu;
     double spans = (double)meta.spans;
     printf("%zu blocks, %" PRIu64 " spans, %.2f -> %.2f bytes/span; %" PRIu64 " traces combined, %" PRIu64
-           " spans twice\n",
+           " spans twice; %.1f %% of the spans copied\n",
            n, meta.spans, (double)bytes / spans, (double)meta.bytes / spans, stats.combined_traces,
-           stats.duplicate_spans);
+           stats.duplicate_spans, (double)stats.spans_copied * 100 / spans);
     printf("CPU %.0f ns/span, %.1f MB/s of CPU time, %.2f s; peak %.1f MiB, of the merge %.1f\n",
            cpu * 1e9 / spans, (double)bytes / 1e6 / cpu, wall, peak_mib(), peak_mib() - before);
     for (size_t i = 0; i < n; i++) {

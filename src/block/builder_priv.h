@@ -178,6 +178,9 @@ struct row *builder_new_row(struct block_builder *b);
 
 CHECKED err take_shape(struct block_builder *b, enum block_scope scope, slice order, struct fault *f,
                        uint32_t *ret);
+/* One resource and one scope into an empty batch; `body` holds what its slices point to. */
+CHECKED err take_context(slice resource_raw, slice scope_raw, struct buf *body, struct span_batch *batch,
+                         struct fault *f);
 CHECKED err take_scope(struct block_builder *b, slice resource_raw, slice scope_raw, struct fault *f,
                        uint32_t *ret);
 

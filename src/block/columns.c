@@ -127,19 +127,13 @@ out:
 static void
 decide_dictionaries(struct block_writer *w)
 {
+    uint64_t group = w->b->options.row_group_rows, rows = w->row_count < group ? w->row_count : group;
+    uint64_t sample_rows = w->targets[BLOCK_NAME].sampled;
     for (size_t i = 0; i < w->target_count; i++) {
         struct target *t = &w->targets[i];
         t->dictionary = t->policy == POLICY_STRING && (uint64_t)t->code_count * 2 <= t->sampled + 1;
+        t->distinct = sample_rows ? rows * t->code_count / sample_rows : 0;
     }
-}
-
-/* How many distinct values a column without dictionary has in a row group, for its Bloom filter. */
-static uint64_t
-distinct_per_group(const struct block_writer *w, const struct target *t)
-{
-    uint64_t group = w->b->options.row_group_rows, rows = w->row_count < group ? w->row_count : group;
-    uint64_t sample_rows = w->targets[BLOCK_NAME].sampled;
-    return sample_rows ? rows * t->code_count / sample_rows : 0;
 }
 
 static struct parquet_column_options
@@ -176,7 +170,7 @@ column_options(const struct block_writer *w, const struct target *t, size_t i)
     case POLICY_STRING:
         o.dictionary = t->dictionary ? PARQUET_DICTIONARY_GIVEN : PARQUET_DICTIONARY_NONE;
         o.encoding = t->dictionary ? PARQUET_PLAIN : PARQUET_DELTA_LENGTH_BYTE_ARRAY;
-        o.bloom_ndv = text && !t->dictionary ? distinct_per_group(w, t) : 0;
+        o.bloom_ndv = text && !t->dictionary ? t->distinct : 0;
         break;
     }
     return o;
@@ -400,21 +394,22 @@ writer_use(struct block_writer *w, struct block_builder *b, struct held_trace **
 }
 
 err
-writer_begin(struct block_writer *w, const struct schema_plan *plan, struct held_trace **order, size_t n,
-             const struct parquet_sink *sink)
+writer_prepare(struct block_writer *w, const struct schema_plan *plan)
 {
-    err rc = OK;
     w->event_owners.present = w->link_owners.present = 1;
     w->slots = mem_new_array(struct slot, CHUNK_ROWS);
     w->rows = mem_new(struct chunk_rows);
     w->hex = mem_alloc(CHUNK_ROWS * sizeof(trace_id) * 2);
-    TRY(make_targets(w, plan));
-    writer_use(w, w->b, order, n);
-    TRY(sample(w, order, n));
-    decide_dictionaries(w);
-    TRY(open_file(w, sink));
-    begin_group(w);
-out:
+    return make_targets(w, plan);
+}
+
+err
+writer_open(struct block_writer *w, const struct parquet_sink *sink)
+{
+    err rc = open_file(w, sink);
+    if (rc == OK) {
+        begin_group(w);
+    }
     return rc;
 }
 
@@ -440,7 +435,11 @@ builder_write(struct block_builder *b, const struct block_meta *meta, const stru
         order[i] = &b->traces[i];
     }
     builder_select(b, plan);
-    TRY(writer_begin(&w, plan, order, b->trace_count, sink));
+    TRY(writer_prepare(&w, plan));
+    writer_use(&w, b, order, b->trace_count);
+    TRY(sample(&w, order, b->trace_count));
+    decide_dictionaries(&w);
+    TRY(writer_open(&w, sink));
     TRY(writer_write(&w, order, b->trace_count));
     TRY(writer_end(&w, meta));
 out:

@@ -71,6 +71,7 @@ struct loader {
     size_t owner, item; /* next */
     const struct block_attr_column *attr;
     enum block_column fixed;
+    void *ctx; /* of who takes the pages, when it is not the loader */
 };
 
 /* Which trace a row belongs to: its position in b->traces, SIZE_MAX = the row is not wanted. */

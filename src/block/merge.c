@@ -14,6 +14,8 @@
 #define INDEX_IDS   ((uint64_t)256 << 10) /* ids looked at in one pass */
 #define INDEX_BYTES ((size_t)16 << 20)
 
+#define COPY_BYTES_MIN ((uint64_t)16 << 20) /* of values: half of what a row group holds at most */
+
 struct input {
     struct block_reader *reader;
     struct counted_source counted;
@@ -22,7 +24,8 @@ struct input {
 
 struct group {
     size_t input, group;
-    uint64_t rows, min_start, max_start; /* of its traces, as the footer says */
+    uint64_t rows, bytes, min_start, max_start; /* of its traces, as the footer says */
+    bool shares;                                /* holds a trace of several row groups */
 };
 
 struct merge {
@@ -41,7 +44,8 @@ struct merge {
     struct seen_spans seen;
     struct block_writer writer;
     struct schema_plan *plan;
-    const struct parquet_sink *sink;
+    struct copier *copier;
+    size_t copier_reserved;
     bool fetching; /* only rows of traces that the pool has are wanted */
     struct block_merge_stats stats;
     struct block_meta *meta;
@@ -112,6 +116,18 @@ out:
     return rc;
 }
 
+struct sharing {
+    const struct id_table *shared;
+    bool *any;
+};
+
+static void
+note_shared(void *ctx, const trace_id *id)
+{
+    struct sharing *s = ctx;
+    *s->any = *s->any || id_table_get(s->shared, id->b);
+}
+
 /* In passes, each over a part of the ids, so that memory does not grow with the number of traces. */
 static err
 find_shared(struct merge *m)
@@ -135,6 +151,10 @@ find_shared(struct merge *m)
         }
     }
     m->stats.combined_traces = m->shared.count;
+    for (size_t i = 0; i < m->group_count && m->shared.count && rc == OK; i++) {
+        struct sharing s = {&m->shared, &m->groups[i].shares};
+        rc = ids_of(m, &m->groups[i], note_shared, &s);
+    }
     m->stats.bad_input = rc == OK ? m->o->input_count : m->stats.bad_input;
     return rc;
 }
@@ -196,7 +216,7 @@ read_group(struct merge *m, const struct group *g)
     TRY(step(m));
     loader_at(m, g);
     TRY(load_group(&m->loader, place, m));
-    if (m->shared.count) {
+    if (g->shares) {
         TRY(ids_of(m, g, count_down, m));
     }
     m->stats.bad_input = m->o->input_count;
@@ -270,12 +290,7 @@ write_whole(struct merge *m)
         count_out(m, order[i]);
     }
     merge_choose(b, m->plan);
-    if (m->writer.out == NULL) {
-        m->writer.b = b;
-        TRY(writer_begin(&m->writer, m->plan, order, n, m->sink));
-    } else {
-        writer_use(&m->writer, b, order, n);
-    }
+    writer_use(&m->writer, b, order, n);
     TRY(writer_write(&m->writer, order, n));
     TRY(keep_rest(m));
 out:
@@ -291,7 +306,7 @@ fetch_rest(struct merge *m)
     m->fetching = true;
     m->stats.waits_cut++;
     for (size_t i = m->next; i < m->group_count; i++) {
-        TRY(read_group(m, &m->groups[i]));
+        TRY(m->groups[i].shares ? read_group(m, &m->groups[i]) : OK);
     }
     m->fetching = false;
     TRY(write_whole(m));
@@ -309,15 +324,92 @@ is_full(const struct merge *m, const struct group *g)
             (rows >= group_rows && g->min_start >= m->pool_max_start));
 }
 
+/* --- row groups as they are -------------------------------------------------------------------------------
+ */
+
+/* Large enough to stay: at least half of a row group, so that small ones are joined. */
+static bool
+is_large(const struct merge *m, const struct group *g)
+{
+    return g->rows * 2 >= m->pool->options.row_group_rows || g->bytes >= COPY_BYTES_MIN;
+}
+
+static err
+copy_group(struct merge *m, const struct group *g, const struct copied_group *c)
+{
+    struct block_meta *meta = m->meta;
+    err rc = OK;
+    if (is_large(m, &(struct group){.rows = m->pool->row_count}) && g->min_start >= m->pool_max_start) {
+        TRY(write_whole(m)); /* what is earlier stands before it, unless too few */
+        loader_at(m, g);
+    }
+    TRY(copier_copy(m->copier, &m->loader, g->input));
+    meta->spans += c->rows;
+    meta->traces += c->traces;
+    meta->min_start_ns = c->min_start_ns < meta->min_start_ns ? c->min_start_ns : meta->min_start_ns;
+    meta->max_end_ns = c->max_end_ns > meta->max_end_ns ? c->max_end_ns : meta->max_end_ns;
+    m->stats.spans_read += c->rows;
+    m->stats.spans_copied += c->rows;
+    m->stats.groups_copied++;
+out:
+    return rc;
+}
+
+static err
+try_copy(struct merge *m, const struct group *g, bool *ret_copied)
+{
+    struct copied_group c;
+    err rc = OK;
+    *ret_copied = false;
+    if (g->shares || !is_large(m, g)) {
+        return OK;
+    }
+    TRY(step(m));
+    loader_at(m, g);
+    TRY(copier_look(m->copier, &m->loader, g->input, &c, ret_copied));
+    TRY(*ret_copied ? copy_group(m, g, &c) : OK);
+    m->stats.bad_input = m->o->input_count;
+out:
+    return rc;
+}
+
+/* --- the file ---------------------------------------------------------------------------------------------
+ */
+
+static err
+open_file(struct merge *m, const struct parquet_sink *sink)
+{
+    struct budget *budget = m->o->budget;
+    err rc = OK;
+    m->copier_reserved = copier_bytes(m->pool->options.row_group_rows);
+    if (budget && budget_reserve(budget, m->copier_reserved) != OK) {
+        m->copier_reserved = 0;
+        return FAULT(m->f, ERR_LIMIT, "the memory budget for blocks is used up");
+    }
+    m->writer.b = m->pool;
+    TRY(writer_prepare(&m->writer, m->plan));
+    m->copier = copier_create(m->o->inputs, m->o->input_count, m->plan, &m->writer);
+    copier_choose_dictionaries(m->copier, m->o->inputs);
+    TRY(writer_open(&m->writer, sink));
+out:
+    return rc;
+}
+
 static err
 merge_write(void *ctx, struct block_meta *meta, const struct parquet_sink *sink, struct fault *f)
 {
     struct merge *m = ctx;
     err rc = OK;
-    m->sink = sink;
     m->meta = meta;
+    TRY(open_file(m, sink));
     for (m->next = 0; m->next < m->group_count;) {
         const struct group *g = &m->groups[m->next];
+        bool copied = false;
+        TRY(try_copy(m, g, &copied));
+        if (copied) {
+            m->next++;
+            continue;
+        }
         if (is_full(m, g)) {
             TRY(write_whole(m));
             if (m->pool->row_count > POOL_GROUPS / 2 * m->pool->options.row_group_rows ||
@@ -330,7 +422,7 @@ merge_write(void *ctx, struct block_meta *meta, const struct parquet_sink *sink,
     }
     TRY(write_whole(m));
     /* Whatever the inputs say: a row that was not written is not lost in silence. */
-    if (m->writer.out == NULL || meta->spans + m->stats.duplicate_spans != m->writer.row_count) {
+    if (meta->spans == 0 || meta->spans + m->stats.duplicate_spans != m->writer.row_count) {
         rc = FAULT(f, ERR_CORRUPT, "of %llu rows of the inputs %llu were written",
                    (unsigned long long)m->writer.row_count, (unsigned long long)meta->spans);
         goto out;
@@ -396,7 +488,12 @@ list_groups(struct merge *m)
             if (rows == 0) {
                 continue;
             }
-            m->groups[at++] = (struct group){i, g, rows, bound(c->bounds.min), bound(c->bounds.max)};
+            m->groups[at++] = (struct group){.input = i,
+                                             .group = g,
+                                             .rows = rows,
+                                             .bytes = in->file.meta->row_groups[g].bytes,
+                                             .min_start = bound(c->bounds.min),
+                                             .max_start = bound(c->bounds.max)};
             m->writer.row_count += rows;
             m->writer.trace_count += traces_of(in, g);
         }
@@ -421,6 +518,7 @@ static void
 merge_fini(struct merge *m)
 {
     writer_fini(&m->writer);
+    copier_destroy(m->copier);
     block_builder_destroy(m->pool);
     parquet_column_destroy(m->loader.column);
     m->loader.column = NULL;
@@ -431,6 +529,9 @@ merge_fini(struct merge *m)
     }
     if (m->shared_reserved) {
         budget_release(m->o->budget, m->shared_reserved);
+    }
+    if (m->o->budget) {
+        budget_release(m->o->budget, m->copier_reserved);
     }
     id_table_fini(&m->shared);
     mem_free(m->seen.slots);

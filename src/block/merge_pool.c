@@ -8,12 +8,12 @@
  */
 
 /* Ids are client-chosen: the process's seed keeps them from colliding on purpose. */
-static size_t
-slot_of(const struct row *row, size_t mask)
+size_t
+span_slot(const span_id *id, int32_t kind, size_t mask)
 {
     uint64_t v;
-    memcpy(&v, row->id.b, sizeof v);
-    v = (v ^ rng_process_seed() ^ (uint64_t)(uint32_t)row->kind << 32) * UINT64_C(0x9e3779b97f4a7c15);
+    memcpy(&v, id->b, sizeof v);
+    v = (v ^ rng_process_seed() ^ (uint64_t)(uint32_t)kind << 32) * UINT64_C(0x9e3779b97f4a7c15);
     return (size_t)((v ^ v >> 29) >> 16) & mask;
 }
 
@@ -34,7 +34,7 @@ drop_from(struct seen_spans *s, struct row *const *rows, uint32_t n)
     memset(s->slots, 0, slots * sizeof(void *));
     for (uint32_t i = 0; i < n; i++) {
         struct row *row = rows[i];
-        size_t at = slot_of(row, slots - 1);
+        size_t at = span_slot(&row->id, row->kind, slots - 1);
         while (s->slots[at] &&
                !(span_id_eq(&s->slots[at]->id, &row->id) && s->slots[at]->kind == row->kind)) {
             at = (at + 1) & (slots - 1);

@@ -43,6 +43,19 @@ put_request(struct buf *out, slice resource_raw, slice scope_raw)
 }
 
 err
+take_context(slice resource_raw, slice scope_raw, struct buf *body, struct span_batch *batch, struct fault *f)
+{
+    put_request(body, resource_raw, scope_raw);
+    err rc = otlp_decode(buf_slice(body), batch, f);
+    if (rc != OK) {
+        return rc == ERR_INVALID ? ERR_CORRUPT : rc;
+    }
+    return batch->span_count == 0 && batch->scope_count == 1 && batch->resource_count == 1
+               ? OK
+               : FAULT(f, ERR_CORRUPT, "resource_raw or scope_raw holds something else");
+}
+
+err
 take_scope(struct block_builder *b, slice resource_raw, slice scope_raw, struct fault *f, uint32_t *ret)
 {
     struct span_batch batch;
@@ -51,16 +64,7 @@ take_scope(struct block_builder *b, slice resource_raw, slice scope_raw, struct 
     err rc = OK;
     span_batch_init(&batch, 0);
     buf_init(&body, SIZE_MAX / 2);
-    put_request(&body, resource_raw, scope_raw);
-    rc = otlp_decode(buf_slice(&body), &batch, f);
-    if (rc == ERR_INVALID) {
-        rc = ERR_CORRUPT;
-    }
-    TRY(rc);
-    if (batch.span_count != 0 || batch.scope_count != 1 || batch.resource_count != 1) {
-        rc = FAULT(f, ERR_CORRUPT, "resource_raw or scope_raw holds something else");
-        goto out;
-    }
+    TRY(take_context(resource_raw, scope_raw, &body, &batch, f));
     TRY(builder_resource(b, &batch, 0, &resource));
     TRY(builder_scope(b, &batch, 0, resource, ret));
 out:

@@ -18,6 +18,7 @@ struct target {
     enum block_scope scope;
     bool bad;            /* holds what is not UTF-8 */
     bool dictionary;     /* POLICY_STRING: decided by the sample */
+    uint64_t distinct;   /* about how many values a row group has, for its Bloom filter */
     struct id_map codes; /* string -> code of the open row group */
     uint32_t code_count;
     uint64_t sampled; /* values seen by the sample; distinct ones are in code_count */
@@ -127,13 +128,13 @@ struct levels {
 /* --- columns.c: a file of one builder, or of several after each other; `w` begins as zero but for b, f,
  * row_count, trace_count --- */
 
-/* Open the file with the plan's columns, for these traces of w->b; sorts `order`. Fields' `chosen` are set.
- */
-CHECKED err writer_begin(struct block_writer *w, const struct schema_plan *plan, struct held_trace **order,
-                         size_t n, const struct parquet_sink *sink);
-/* Go on with another builder, whose fields' `chosen` are those of the plan. Between row groups. */
+/* Schema and targets of the plan's columns. Who calls sets the targets' `dictionary` and `distinct` then. */
+CHECKED err writer_prepare(struct block_writer *w, const struct schema_plan *plan);
+/* Open the file. */
+CHECKED err writer_open(struct block_writer *w, const struct parquet_sink *sink);
+/* Go on with a builder, whose fields' `chosen` are those of the plan; sorts `order`. Between row groups. */
 void writer_use(struct block_writer *w, struct block_builder *b, struct held_trace **order, size_t n);
-/* Write the traces that begin or use were given, as row groups of their own. */
+/* Write the traces that use was given, as row groups of their own. */
 CHECKED err writer_write(struct block_writer *w, struct held_trace **order, size_t n);
 CHECKED err writer_end(struct block_writer *w, const struct block_meta *meta);
 void writer_fini(struct block_writer *w);

@@ -220,11 +220,12 @@ decode_rle_bools(slice in, uint8_t *out, size_t n, struct fault *f)
     return rle_decode_u8(slice_sub(in, 4, bytes), 1, out, n, f);
 }
 
-/* Does the encoding (other than PLAIN and dictionary) fit the type? */
-static bool
-encoding_fits(unsigned encoding, enum parquet_type type)
+bool
+column_encoding_fits(unsigned encoding, enum parquet_type type)
 {
     switch (encoding) {
+    case PARQUET_PLAIN:
+        return true;
     case PARQUET_RLE:
         return type == PARQUET_BOOLEAN;
     case PARQUET_DELTA_BINARY_PACKED:
@@ -257,7 +258,7 @@ decode_other(struct parquet_column *c, size_t n, struct fault *f, const void **r
     unsigned encoding = c->header.encoding;
     size_t used = 0;
     err rc = OK;
-    if (!encoding_fits(encoding, type)) {
+    if (!column_encoding_fits(encoding, type)) {
         return FAULT(f, ERR_UNSUPPORTED, "parquet page: encoding %s for type %s",
                      parquet_encoding_name((enum parquet_encoding)encoding), parquet_type_name(type));
     }

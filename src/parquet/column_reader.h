@@ -67,3 +67,5 @@ CHECKED err column_header_at(struct parquet_column *c, uint64_t off, struct faul
 CHECKED err column_load(struct parquet_column *c, struct fault *f);
 /* The chunk's dictionary into c->dictionary; sets the state. */
 CHECKED err column_load_dictionary(struct parquet_column *c, struct fault *f);
+/* Does the encoding, other than a dictionary's, fit the type? */
+bool column_encoding_fits(unsigned encoding, enum parquet_type type);

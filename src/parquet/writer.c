@@ -1,25 +1,10 @@
 #include "vivace/parquet/writer.h"
 
 #include "bloom.h"
-#include "column_writer.h"
 #include "meta_priv.h"
+#include "writer_priv.h"
 
 #include "vivace/base/mem.h"
-
-struct parquet_writer {
-    struct parquet_meta meta; /* its schema is the caller's */
-    struct parquet_sink sink;
-    struct writer_shared shared;
-    struct column_writer *columns;
-    size_t column_count;
-    struct parquet_sorting *sorting;
-    size_t sorting_count;
-    size_t row_groups_cap, key_values_cap;
-    struct buf column_indexes, offset_indexes; /* thrift, handed over at the end */
-    uint64_t offset;                           /* bytes handed to the sink */
-    err dead;                                  /* the first error */
-    bool finished;
-};
 
 static err
 no_room(struct fault *f)
@@ -28,8 +13,8 @@ no_room(struct fault *f)
     return ERR_LIMIT;
 }
 
-static err
-emit(struct parquet_writer *w, slice bytes, struct fault *f)
+err
+writer_emit(struct parquet_writer *w, slice bytes, struct fault *f)
 {
     err rc = bytes.n ? w->sink.append(w->sink.ctx, bytes, f) : OK;
     if (rc == OK) {
@@ -39,8 +24,8 @@ emit(struct parquet_writer *w, slice bytes, struct fault *f)
 }
 
 /* Remember the first error: the writer is dead after it. */
-static err
-die(struct parquet_writer *w, err rc)
+err
+writer_die(struct parquet_writer *w, err rc)
 {
     if (rc != OK && w->dead == OK) {
         w->dead = rc;
@@ -48,8 +33,8 @@ die(struct parquet_writer *w, err rc)
     return rc;
 }
 
-static err
-check_alive(const struct parquet_writer *w, struct fault *f)
+err
+writer_check_alive(const struct parquet_writer *w, struct fault *f)
 {
     if (w->dead != OK) {
         return FAULT(f, w->dead, "parquet writer: failed before");
@@ -103,7 +88,7 @@ parquet_writer_create(const struct parquet_schema *schema, const struct parquet_
         w->column_count++;
         TRY(column_writer_init(&w->columns[i], parquet_schema_column(schema, (size_t)i), o, &w->shared, f));
     }
-    TRY(emit(w, SL("PAR1"), f));
+    TRY(writer_emit(w, SL("PAR1"), f));
 out:
     if (rc != OK) {
         parquet_writer_destroy(w);
@@ -138,22 +123,22 @@ err
 parquet_writer_append(struct parquet_writer *w, size_t column, const struct parquet_batch *batch,
                       struct fault *f)
 {
-    err rc = check_alive(w, f);
+    err rc = writer_check_alive(w, f);
     if (rc == OK && column >= w->column_count) {
         rc = FAULT(f, ERR_INVALID, "parquet writer: no column %zu", column);
     }
-    return die(w, rc == OK ? column_append(&w->columns[column], batch, f) : rc);
+    return writer_die(w, rc == OK ? column_append(&w->columns[column], batch, f) : rc);
 }
 
 err
 parquet_writer_add_dictionary(struct parquet_writer *w, size_t column, const struct parquet_values *values,
                               struct fault *f)
 {
-    err rc = check_alive(w, f);
+    err rc = writer_check_alive(w, f);
     if (rc == OK && column >= w->column_count) {
         rc = FAULT(f, ERR_INVALID, "parquet writer: no column %zu", column);
     }
-    return die(w, rc == OK ? column_add_dictionary(&w->columns[column], values, f) : rc);
+    return writer_die(w, rc == OK ? column_add_dictionary(&w->columns[column], values, f) : rc);
 }
 
 static err
@@ -177,8 +162,8 @@ out:
 err
 parquet_writer_end_page(struct parquet_writer *w, struct fault *f)
 {
-    err rc = check_alive(w, f);
-    return die(w, rc == OK ? cut_all(w, f) : rc);
+    err rc = writer_check_alive(w, f);
+    return writer_die(w, rc == OK ? cut_all(w, f) : rc);
 }
 
 static err
@@ -222,8 +207,9 @@ note_indexes(struct parquet_writer *w, const struct column_writer *c, struct par
     return w->offset_indexes.failed || w->column_indexes.failed ? no_room(f) : OK;
 }
 
-static err
-emit_chunk(struct parquet_writer *w, struct column_writer *c, struct parquet_chunk *chunk, struct fault *f)
+err
+writer_emit_chunk(struct parquet_writer *w, struct column_writer *c, struct parquet_chunk *chunk,
+                  struct fault *f)
 {
     err rc = OK;
     slice dict = SL_EMPTY;
@@ -241,8 +227,8 @@ emit_chunk(struct parquet_writer *w, struct column_writer *c, struct parquet_chu
         .null_count = c->nulls_cut,
         .byte_array_bytes = c->byte_array_bytes_cut,
     };
-    TRY(emit(w, dict, f));
-    TRY(emit(w, buf_slice(&c->pages), f));
+    TRY(writer_emit(w, dict, f));
+    TRY(writer_emit(w, buf_slice(&c->pages), f));
     if (copy_bounds(w, c, chunk) != OK) {
         TRY(no_room(f));
     }
@@ -267,7 +253,7 @@ emit_blooms(struct parquet_writer *w, struct parquet_row_group *rg, struct fault
         }
         rg->chunks[i].bloom_offset = w->offset;
         rg->chunks[i].bloom_bytes = (uint32_t)w->shared.body.n;
-        TRY(emit(w, buf_slice(&w->shared.body), f));
+        TRY(writer_emit(w, buf_slice(&w->shared.body), f));
     }
 out:
     return rc;
@@ -293,7 +279,7 @@ end_row_group(struct parquet_writer *w, struct fault *f)
     }
     m->row_groups = grown;
     for (size_t i = 0; i < w->column_count; i++) {
-        TRY(emit_chunk(w, &w->columns[i], &rg.chunks[i], f));
+        TRY(writer_emit_chunk(w, &w->columns[i], &rg.chunks[i], f));
         rg.bytes += rg.chunks[i].uncompressed_bytes;
     }
     TRY(emit_blooms(w, &rg, f));
@@ -309,15 +295,15 @@ out:
 err
 parquet_writer_end_row_group(struct parquet_writer *w, struct fault *f)
 {
-    err rc = check_alive(w, f);
-    return die(w, rc == OK ? end_row_group(w, f) : rc);
+    err rc = writer_check_alive(w, f);
+    return writer_die(w, rc == OK ? end_row_group(w, f) : rc);
 }
 
 err
 parquet_writer_add_key_value(struct parquet_writer *w, slice key, slice value, struct fault *f)
 {
     struct parquet_meta *m = &w->meta;
-    err rc = check_alive(w, f);
+    err rc = writer_check_alive(w, f);
     if (rc != OK) {
         return rc;
     }
@@ -325,7 +311,7 @@ parquet_writer_add_key_value(struct parquet_writer *w, slice key, slice value, s
                              (size_t)m->key_value_count + 1, sizeof *m->key_values);
     struct parquet_key_value kv = {.key = arena_copy(&m->arena, key), .value = arena_copy(&m->arena, value)};
     if (!grown || (key.n && !kv.key.p) || (value.n && !kv.value.p)) {
-        return die(w, no_room(f));
+        return writer_die(w, no_room(f));
     }
     m->key_values = grown;
     m->key_values[m->key_value_count++] = kv;
@@ -346,14 +332,14 @@ finish(struct parquet_writer *w, struct fault *f)
             c->column_index_offset += c->column_index_bytes ? column_base : 0;
         }
     }
-    TRY(emit(w, buf_slice(&w->column_indexes), f));
-    TRY(emit(w, buf_slice(&w->offset_indexes), f));
+    TRY(writer_emit(w, buf_slice(&w->column_indexes), f));
+    TRY(writer_emit(w, buf_slice(&w->offset_indexes), f));
     buf_clear(&w->shared.body);
     meta_write(m, &w->shared.body);
     if (w->shared.body.failed || w->shared.body.n > INT32_MAX) {
         TRY(no_room(f));
     }
-    TRY(emit(w, buf_slice(&w->shared.body), f));
+    TRY(writer_emit(w, buf_slice(&w->shared.body), f));
     w->finished = true;
 out:
     return rc;
@@ -362,8 +348,8 @@ out:
 err
 parquet_writer_finish(struct parquet_writer *w, struct fault *f)
 {
-    err rc = check_alive(w, f);
-    return die(w, rc == OK ? finish(w, f) : rc);
+    err rc = writer_check_alive(w, f);
+    return writer_die(w, rc == OK ? finish(w, f) : rc);
 }
 
 uint64_t

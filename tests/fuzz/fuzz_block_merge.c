@@ -1,4 +1,5 @@
-/* spans.parquet from anywhere, merged with itself: refused with a reason, or a block that can be read. */
+/* spans.parquet from anywhere, merged with itself, where every trace stands twice, and alone, where row
+ * groups are copied: refused with a reason, or a block that opens and holds as many rows as it says. */
 #include "vivace/block/list.h"
 #include "vivace/block/merge.h"
 
@@ -25,6 +26,20 @@ read_back(const struct block_meta *m)
     }
 }
 
+static void
+try_merge(struct block_reader *const *inputs, size_t count, uint32_t rows, struct budget *budget)
+{
+    struct block_merge_options o = {
+        .inputs = inputs, .input_count = count, .tenant = SL("t"), .budget = budget, .row_group_rows = rows};
+    struct block_publish p = {.dir = dir};
+    struct block_merge_stats stats;
+    struct block_meta meta;
+    if (block_merge(&o, &p, NULL, &meta, &stats) == OK) {
+        read_back(&meta);
+        block_meta_fini(&meta);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -43,13 +58,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     r[1] = r[0];
     budget_init(&budget, "fuzz", NULL, (size_t)512 << 20);
-    struct block_merge_options o = {.inputs = r, .input_count = 2, .tenant = SL("t"), .budget = &budget};
-    struct block_publish p = {.dir = dir};
-    struct block_merge_stats stats;
-    struct block_meta meta;
-    if (block_merge(&o, &p, NULL, &meta, &stats) == OK) {
-        read_back(&meta);
-        block_meta_fini(&meta);
+    try_merge(r, 2, 0, &budget);
+    const struct parquet_meta *m = block_reader_file(r[0])->meta;
+    uint64_t rows = m->row_group_count ? m->row_groups[0].row_count : 0;
+    if (rows && rows <= 65536) { /* large enough to be copied */
+        try_merge(r, 1, (uint32_t)rows, &budget);
     }
     block_reader_close(r[0]);
     return budget_used(&budget) != 0;

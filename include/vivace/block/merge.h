@@ -1,13 +1,15 @@
 /* Several blocks of a tenant into one, in memory that does not grow with them.
  *
- * Row groups are read in the order of their traces' start, some at a time, and go out as row groups in the
+ * A row group that is large and shares no trace with another is copied as it is (docs/adr/0008). The
+ * others are read in the order of their traces' start, some at a time, and go out as row groups in the
  * same order (docs/adr/0005). Every trace is whole and together in the result: one that stands in several
  * row groups is known before anything is read, and held until its last part has come. Its nested set,
  * root, services and times are those of the whole; of spans with the same id and kind the first stays.
  *
  * Memory: three row groups of rows (about 35 MiB, or a third of what the budget has left), the row group
- * under way (about 15 MiB), 32 bytes for each trace that stands in several row groups, and what such traces
- * hold while they wait; a trace larger than that is held whole. All of it is reserved from the budget first.
+ * under way (about 15 MiB), 8 MiB to copy one, 32 bytes for each trace that stands in several row groups, and
+ * what such traces hold while they wait; a trace larger than that is held whole. All of it is reserved from
+ * the budget first.
  * Threads: one owner; readers may be shared. Source: docs/block-format.md.
  */
 #pragma once
@@ -33,10 +35,11 @@ struct block_merge_options {
 
 struct block_merge_stats {
     uint64_t read_bytes, spans_read;
-    uint64_t combined_traces; /* stood in several row groups */
-    uint64_t duplicate_spans; /* left out */
-    uint64_t waits_cut;       /* times that so much waited that the rest was fetched ahead of its turn */
-    size_t bad_input;         /* after ERR_CORRUPT: which one; else input_count */
+    uint64_t spans_copied, groups_copied; /* of these: in row groups that went out as they were */
+    uint64_t combined_traces;             /* stood in several row groups */
+    uint64_t duplicate_spans;             /* left out */
+    uint64_t waits_cut; /* times that so much waited that the rest was fetched ahead of its turn */
+    size_t bad_input;   /* after ERR_CORRUPT: which one; else input_count */
 };
 
 /* Write the merged block below p->dir as block_builder_publish does, with its id, level and sources. What

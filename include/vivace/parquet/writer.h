@@ -15,7 +15,7 @@
  */
 #pragma once
 
-#include "vivace/parquet/meta.h"
+#include "vivace/parquet/reader.h"
 
 /* Where a column's values are looked up in a dictionary. */
 enum parquet_dictionary {
@@ -81,6 +81,29 @@ CHECKED err parquet_writer_add_dictionary(struct parquet_writer *w, size_t colum
 CHECKED err parquet_writer_end_page(struct parquet_writer *w, struct fault *f);
 /* Cut, and hand the row group to the sink. Nothing happens when it has no rows. */
 CHECKED err parquet_writer_end_row_group(struct parquet_writer *w, struct fault *f);
+/* Where a column of a copied row group comes from. */
+struct parquet_copy_column {
+    int32_t from; /* leaf of the other file whose pages are copied, parquet_copy_fits; -1 = there is none */
+    int32_t like; /* then each entry of this one has an entry without value, at the same levels */
+};
+
+struct parquet_group_copy {
+    const struct parquet_file *file; /* where the row group stands */
+    size_t group;
+    const struct parquet_copy_column *columns; /* one a column of the writer */
+    struct parquet_column *reader;             /* scratch for dictionaries, and the levels of `like` */
+    err (*step)(void *ctx, struct fault *f);   /* asked for each part of 256 KiB; NULL: never */
+    void *ctx;
+};
+
+/* Can pages of one column stand in the other: the same type, meaning and levels? */
+bool parquet_copy_fits(const struct parquet_node *from, const struct parquet_node *to);
+/* Append a row group of another file with its pages as they are: read in parts of 256 KiB, each page's
+ * checksum and counts compared on the way. Bounds, column indexes and Bloom filters are taken over, places
+ * are counted anew. Between row groups only. ERR_CORRUPT when the other file does not hold what it says, or
+ * pages have no checksum, are not V2, or end at different rows. */
+CHECKED err parquet_writer_copy_group(struct parquet_writer *w, const struct parquet_group_copy *copy,
+                                      struct fault *f);
 /* Key-value metadata: any time before finish; copied. */
 CHECKED err parquet_writer_add_key_value(struct parquet_writer *w, slice key, slice value, struct fault *f);
 /* End the row group, write page indexes and footer. */
