@@ -94,6 +94,14 @@ find_slot(const struct id_table *t, const void *key)
     return i;
 }
 
+void
+id_table_fetch(const struct id_table *t, const void *key)
+{
+    if (t->count) {
+        __builtin_prefetch(slot_at(t, hash_bytes(key, t->key_bytes, t->seed) & (t->capacity - 1)));
+    }
+}
+
 uint64_t
 id_table_get(const struct id_table *t, const void *key)
 {

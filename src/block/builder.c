@@ -59,6 +59,7 @@ block_builder_destroy(struct block_builder *b)
     mem_free(b->resources);
     mem_free(b->scopes);
     mem_free(b->batch_scopes);
+    mem_free(b->batch_traces);
     buf_fini(&b->order);
     buf_fini(&b->raw);
     if (b->options.budget) {
@@ -169,9 +170,47 @@ order_encode(struct buf *out, const struct attr *attrs, uint32_t n)
     }
 }
 
+/* Is this the order string of the attributes? Long keys are not compared: false. */
+static bool
+order_is(slice order, const struct attr *attrs, uint32_t n)
+{
+    const uint8_t *p = order.p;
+    size_t left = order.n;
+    for (uint32_t i = 0; i < n; i++) {
+        size_t key_n = attrs[i].key_n;
+        if (key_n >= 0x80 || left < 2 + key_n || p[0] != attrs[i].kind || p[1] != key_n ||
+            !bytes_same(p + 2, attrs[i].key, key_n)) {
+            return false;
+        }
+        p += 2 + key_n;
+        left -= 2 + key_n;
+    }
+    return left == 0;
+}
+
+/* Where the shape of such attributes was put down last: lengths and last letters of keys tell most apart. */
+static uint32_t *
+shape_guess(struct block_builder *b, enum block_scope scope, const struct attr *attrs, uint32_t n)
+{
+    uint64_t h = scope;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t last = attrs[i].key_n ? attrs[i].key[attrs[i].key_n - 1] : 0;
+        h = (h ^ (attrs[i].key_n << 16 | (uint32_t)last << 8 | attrs[i].kind)) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    return &b->shape_guess[h >> 56];
+}
+
 static uint32_t
 shape_put(struct block_builder *b, enum block_scope scope, const struct attr *attrs, uint32_t n)
 {
+    uint32_t *guess = shape_guess(b, scope, attrs, n);
+    if (*guess) {
+        struct shape *s = &b->shapes[*guess - 1];
+        if (s->scope == scope && order_is(intern_get(&b->strings, s->order), attrs, n)) {
+            s->owners++;
+            return *guess - 1;
+        }
+    }
     order_encode(&b->order, attrs, n);
     uint32_t order = intern_put(&b->strings, buf_slice(&b->order));
     bool is_new = false;
@@ -185,6 +224,7 @@ shape_put(struct block_builder *b, enum block_scope scope, const struct attr *at
         *place = (uint32_t)b->shape_count++;
     }
     b->shapes[*place].owners++;
+    *guess = *place + 1;
     return *place;
 }
 
@@ -201,12 +241,34 @@ cells_take(struct block_builder *b, size_t n)
     return at;
 }
 
+static bool
+has_bytes(const struct attr *a)
+{
+    return a->kind == VALUE_STRING || a->kind >= VALUE_ARRAY;
+}
+
+#define HASHED_AHEAD 32
+
+/* Hashes of the first values that have bytes. */
+static void
+hash_ahead(const struct block_builder *b, const struct attr *attrs, uint32_t n, uint32_t hashes[HASHED_AHEAD])
+{
+    for (uint32_t i = 0; i < n && i < HASHED_AHEAD; i++) {
+        if (has_bytes(&attrs[i])) {
+            hashes[i] = intern_hash(attr_bytes(&attrs[i]));
+            intern_fetch(&b->strings, hashes[i]);
+        }
+    }
+}
+
 /* Take the attributes of one owner; returns the shape. `*bytes` grows by what their values take. */
 static uint32_t
 attrs_put(struct block_builder *b, enum block_scope scope, const struct span_batch *batch, struct run r,
           uint32_t **ret_cells, size_t *bytes)
 {
     const struct attr *attrs = r.n ? &batch->attrs[r.at] : NULL;
+    uint32_t hashes[HASHED_AHEAD] = {0};
+    hash_ahead(b, attrs, r.n, hashes);
     uint32_t shape = shape_put(b, scope, attrs, r.n);
     uint32_t *cells = cells_take(b, b->shapes[shape].cell_count), *at = cells;
     for (uint32_t i = 0; i < r.n; i++) {
@@ -226,7 +288,9 @@ attrs_put(struct block_builder *b, enum block_scope scope, const struct span_bat
         case VALUE_ARRAY:
         case VALUE_KVLIST:
         case VALUE_BYTES:
-            *at = a->n ? intern_put(&b->strings, attr_bytes(a)) : 0;
+            *at = a->n == 0          ? 0
+                  : i < HASHED_AHEAD ? intern_put_hashed(&b->strings, attr_bytes(a), hashes[i])
+                                     : intern_put(&b->strings, attr_bytes(a));
             if (a->kind == VALUE_STRING && b->strings.strings[*at].bad) {
                 b->fields[b->shapes[shape].attrs[i].field].bad = true;
             }
@@ -393,12 +457,9 @@ scopes_put(struct block_builder *b, const struct span_batch *batch)
 
 /* --- spans -------------------------------------------------------------------------------------------- */
 
-static struct held_trace *
-trace_of(struct block_builder *b, const trace_id *id, size_t *last)
+static uint32_t
+trace_put(struct block_builder *b, const trace_id *id)
 {
-    if (*last < b->trace_count && trace_id_eq(&b->traces[*last].id, id)) {
-        return &b->traces[*last];
-    }
     uint64_t *place = id_table_put(&b->trace_ids, id->b);
     if (*place == 0) {
         b->traces = grow(b->traces, b->trace_count, &b->trace_cap, sizeof *b->traces);
@@ -406,8 +467,27 @@ trace_of(struct block_builder *b, const trace_id *id, size_t *last)
             (struct held_trace){.id = *id, .min_start_ns = UINT64_MAX, .batch = UINT32_MAX};
         *place = b->trace_count;
     }
-    *last = (size_t)*place - 1;
-    return &b->traces[*last];
+    return (uint32_t)*place - 1;
+}
+
+#define TRACES_AHEAD 8
+
+/* Numbers of the traces of all spans of the batch. */
+static void
+traces_put(struct block_builder *b, const struct span_batch *batch)
+{
+    const struct span *spans = batch->spans;
+    size_t n = batch->span_count;
+    while (b->batch_trace_cap < n) {
+        b->batch_traces = grow(b->batch_traces, b->batch_trace_cap, &b->batch_trace_cap, sizeof(uint32_t));
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (i + TRACES_AHEAD < n) {
+            id_table_fetch(&b->trace_ids, spans[i + TRACES_AHEAD].trace.b);
+        }
+        bool same = i > 0 && trace_id_eq(&spans[i].trace, &spans[i - 1].trace);
+        b->batch_traces[i] = same ? b->batch_traces[i - 1] : trace_put(b, &spans[i].trace);
+    }
 }
 
 static struct held_event *
@@ -496,11 +576,11 @@ row_take(struct block_builder *b)
 }
 
 static void
-span_put(struct block_builder *b, const struct span_batch *batch, const struct span *s, size_t *last)
+span_put(struct block_builder *b, const struct span_batch *batch, const struct span *s,
+         struct held_trace *trace)
 {
     size_t bytes = 64 + s->name.n;
     struct row *row = row_take(b);
-    struct held_trace *trace = trace_of(b, &s->trace, last);
     *row = (struct row){
         .start_ns = s->start_ns,
         .end_ns = s->end_ns,
@@ -533,9 +613,7 @@ batch_need(const struct block_builder *b, const struct span_batch *batch)
     n += (batch->scope_count + batch->resource_count) * 256;
     for (size_t i = 0; i < batch->attr_count; i++) {
         const struct attr *a = &batch->attrs[i];
-        bool has_bytes =
-            a->kind != VALUE_NONE && a->kind != VALUE_BOOL && a->kind != VALUE_INT && a->kind != VALUE_DOUBLE;
-        n += a->key_n * 2 + (has_bytes ? a->n * 2 : 0);
+        n += a->key_n * 2 + (has_bytes(a) ? a->n * 2 : 0);
     }
     for (size_t i = 0; i < batch->span_count; i++) {
         const struct span *s = &batch->spans[i];
@@ -568,7 +646,6 @@ err
 block_builder_add(struct block_builder *b, const struct span_batch *batch, struct fault *f)
 {
     err rc = OK;
-    size_t last = SIZE_MAX;
     MUST(!b->spent);
     if (batch->span_count > UINT32_MAX - b->row_count) {
         return FAULT(f, ERR_LIMIT, "a block holds at most 4294967295 spans");
@@ -577,8 +654,12 @@ block_builder_add(struct block_builder *b, const struct span_batch *batch, struc
         TRY(reserve(b, block_builder_bytes(b) + batch_need(b, batch), f));
     }
     TRY(scopes_put(b, batch));
+    traces_put(b, batch);
     for (size_t i = 0; i < batch->span_count; i++) {
-        span_put(b, batch, &batch->spans[i], &last);
+        if (i + TRACES_AHEAD < batch->span_count) {
+            __builtin_prefetch(&b->traces[b->batch_traces[i + TRACES_AHEAD]], 1);
+        }
+        span_put(b, batch, &batch->spans[i], &b->traces[b->batch_traces[i]]);
     }
     b->batch++;
 out:

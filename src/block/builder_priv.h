@@ -96,8 +96,9 @@ struct held_resource {
     uint32_t *cells;
 };
 
-#define ROW_CHUNK   512 /* rows in one piece of memory */
-#define ROW_DROPPED UINT32_MAX
+#define ROW_CHUNK     512 /* rows in one piece of memory */
+#define SHAPE_GUESSES 256
+#define ROW_DROPPED   UINT32_MAX
 
 struct block_builder {
     char tenant[BLOCK_TENANT_MAX + 1];
@@ -114,6 +115,7 @@ struct block_builder {
     struct shape *shapes;
     size_t shape_count, shape_cap;
     struct id_map shape_of[BLOCK_SCOPE_COUNT]; /* order string -> shape */
+    uint32_t shape_guess[SHAPE_GUESSES];       /* by a rough hash of attributes: shape + 1, or 0 */
     struct field *fields;
     size_t field_count, field_cap;
     struct id_map field_of[BLOCK_SCOPE_COUNT][VALUE_BYTES + 1]; /* key -> field */
@@ -123,7 +125,8 @@ struct block_builder {
     struct id_table resource_ids; /* raw string -> resource + 1 */
     struct id_table scope_ids;    /* raw string, resource -> scope + 1 */
     uint32_t *batch_scopes;       /* of the batch under way: index in scopes */
-    size_t batch_scope_cap;
+    uint32_t *batch_traces;       /* and of its spans: index in traces */
+    size_t batch_scope_cap, batch_trace_cap;
     struct buf order, raw; /* scratch */
     uint32_t batch;
     uint64_t row_count, min_start_ns, max_end_ns;

@@ -74,13 +74,24 @@ store(struct intern *t, slice s)
 }
 
 uint32_t
+intern_hash(slice s)
+{
+    return (uint32_t)XXH3_64bits(s.p, s.n) & HASH_BITS;
+}
+
+uint32_t
 intern_put(struct intern *t, slice s)
 {
-    uint32_t hash = (uint32_t)XXH3_64bits(s.p, s.n) & HASH_BITS;
+    return intern_put_hashed(t, s, intern_hash(s));
+}
+
+uint32_t
+intern_put_hashed(struct intern *t, slice s, uint32_t hash)
+{
     uint32_t at = hash & (t->slot_count - 1), id;
     while ((id = t->slots[at]) != 0) {
         const struct intern_string *x = &t->strings[id - 1];
-        if (x->hash == hash && x->n == s.n && memcmp(x->p, s.p ? s.p : x->p, s.n) == 0) {
+        if (x->hash == hash && x->n == s.n && bytes_same(x->p, s.p, s.n)) {
             return id - 1;
         }
         at = (at + 1) & (t->slot_count - 1);

@@ -27,10 +27,50 @@ void intern_fini(struct intern *t);
 uint32_t intern_put(struct intern *t, slice s);
 size_t intern_bytes(const struct intern *t);
 
+/* The same in two steps, for many strings at once: what the first ones wait for in memory is fetched while
+ * the next are hashed. */
+uint32_t intern_hash(slice s);
+uint32_t intern_put_hashed(struct intern *t, slice s, uint32_t hash);
+
+static inline void
+intern_fetch(const struct intern *t, uint32_t hash)
+{
+    __builtin_prefetch(&t->slots[hash & (t->slot_count - 1)]);
+}
+
 static inline slice
 intern_get(const struct intern *t, uint32_t id)
 {
     return (slice){t->strings[id].p, t->strings[id].n};
+}
+
+/* Are n bytes the same? Most strings are short: no call. */
+static inline bool
+bytes_same(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    uint64_t x = 0, y = 0;
+    while (n > sizeof x) {
+        memcpy(&x, a, sizeof x);
+        memcpy(&y, b, sizeof y);
+        if (x != y) {
+            return false;
+        }
+        a += sizeof x;
+        b += sizeof y;
+        n -= sizeof x;
+    }
+    if (n >= 4) { /* the first four and the last four */
+        uint32_t v[4];
+        memcpy(&v[0], a, 4);
+        memcpy(&v[1], b, 4);
+        memcpy(&v[2], a + n - 4, 4);
+        memcpy(&v[3], b + n - 4, 4);
+        return v[0] == v[1] && v[2] == v[3];
+    }
+    while (n > 0 && a[n - 1] == b[n - 1]) {
+        n--;
+    }
+    return n == 0;
 }
 
 /* Number to number, for small dense sets: codes of a column's dictionary. */

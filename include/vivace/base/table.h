@@ -22,6 +22,8 @@ void id_table_fini(struct id_table *t);
 size_t id_table_bytes(const struct id_table *t);
 /* 0 when absent. */
 uint64_t id_table_get(const struct id_table *t, const void *key);
+/* `key` will be looked for soon: for keys known ahead, so that they do not wait for memory one by one. */
+void id_table_fetch(const struct id_table *t, const void *key);
 /* The value's place for `key`, inserted with value 0 when absent: the caller must store a non-zero value
  * before the next call. Valid until the next insert or delete. */
 uint64_t *id_table_put(struct id_table *t, const void *key);
