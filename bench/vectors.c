@@ -18,6 +18,7 @@
 static const char *const queries[] = {
     "{} | rate()",
     "{} | rate() by (resource.service.name)",
+    "{} | compare({ status = error })",
     "{ nestedSetParent < 0 } | rate() by (resource.service.name)",
     "{ status = error } | count_over_time() by (name)",
     "{} | quantile_over_time(duration, .5, .9, .99) by (name)",
@@ -83,12 +84,13 @@ run(const struct metrics_query *q, size_t times, const char *text)
         }
         metrics_destroy(m);
         ms[i] = (double)(clock_mono_ns() - from) / 1e6;
-        cpu += (cpu_s() - cpu_from) * 1e3;
+        const double used = (cpu_s() - cpu_from) * 1e3;
+        cpu = i == 0 || used < cpu ? used : cpu; /* the least: others use the machine as well */
     }
     qsort(ms, times, sizeof *ms, by_number);
     (void)printf(
         "%-62s p50 %8.2f ms  min %8.2f  cpu %8.2f  series %5zu exemplars %5zu total %.6g put together %llu\n",
-        text, ms[times / 2], ms[0], cpu / (double)times, series, exemplars, total,
+        text, ms[times / 2], ms[0], cpu, series, exemplars, total,
         (unsigned long long)together);
     (void)fflush(stdout);
     mem_free(ms);

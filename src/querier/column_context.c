@@ -143,8 +143,9 @@ look(struct group_scan *s, struct context_list *l, struct fault *f)
         }
         TRY(scan_tick(s, f));
     }
+    const uint32_t *of_row = raw->codes ? raw->codes : of_value;
     for (size_t i = 0; i < s->rows; i++) {
-        codes[i] = (raw->codes ? raw->codes[i] : of_value[i]) + 1;
+        codes[i] = of_row[i] + 1;
     }
     l->of_entry = raw->codes ? of_value : NULL;
     l->entries = raw->codes ? raw->values.count : l->count;

@@ -19,13 +19,20 @@ struct exemplar {
 
 /* Slots of one array of exemplars; 0: none are wanted. */
 size_t exemplars_slots(const struct metrics_query *q);
-/* What decides between spans: a hash of the start, never 0. */
+/* What decides between spans: a hash of the start, never 0, and (in the rank's low half) the start itself. */
+static inline uint32_t
+exemplars_hash(uint64_t start_ns)
+{
+    uint32_t x =
+        (uint32_t)start_ns * UINT32_C(0x9e3779b1) ^ (uint32_t)(start_ns >> 32) * UINT32_C(0x85ebca77);
+    x = (x ^ x >> 15) * UINT32_C(0x2c1b3c6d);
+    x = (x ^ x >> 12) * UINT32_C(0x297a2d39);
+    return (x ^ x >> 15) | 1;
+}
 static inline uint64_t
 exemplars_rank(uint64_t start_ns)
 {
-    uint64_t x = start_ns * UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
-    return (x ^ x >> 32) | 1;
+    return (uint64_t)exemplars_hash(start_ns) << 32 | (uint32_t)start_ns;
 }
 /* The stretch an interval lies in: 0, 1, ... */
 uint32_t exemplars_stretch(const struct metrics_query *q, uint32_t step);

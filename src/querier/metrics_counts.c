@@ -4,6 +4,8 @@
 
 #include "metrics_loops.h"
 
+#define PIECE 512 /* rows */
+
 /* Counters that are always worth it; more only for as many rows. */
 #ifdef VIVACE_DEBUG
 #define MATRIX_MIN 64
@@ -176,12 +178,18 @@ out:
 }
 
 /* The stretches of the query's time that the row group's intervals lie in, and for each group and stretch the
- * rank from which on a row is of no use. (It may be too high, never too low.) */
+ * hash above which a row is of no use. (It may be too high, never too low.) */
 struct limits {
     uint32_t *stretch_of; /* by interval - first_step: 0, 1, ... */
     uint32_t first, count;
-    uint64_t *ranks; /* group * count + stretch */
+    uint32_t *hashes; /* group * count + stretch; 0: none is of use */
 };
+
+static uint32_t
+limit_of(const struct group_reader *r, const struct timeline *at, uint32_t stretch)
+{
+    return (uint32_t)(timeline_exemplar_limit(&r->sink->timelines, at, stretch) >> 32);
+}
 
 static err
 make_limits(struct group_reader *r, struct row_keys *keys, struct fault *f, struct limits *ret)
@@ -191,8 +199,8 @@ make_limits(struct group_reader *r, struct row_keys *keys, struct fault *f, stru
     struct limits l = {.first = exemplars_stretch(q, r->first_step)};
     l.count = exemplars_stretch(q, r->last_step) - l.first + 1;
     l.stretch_of = arena_alloc(&r->memory, (width + (size_t)1) * sizeof *l.stretch_of);
-    l.ranks = arena_alloc(&r->memory, ((size_t)keys->count * l.count + 1) * sizeof *l.ranks);
-    if (!l.stretch_of || !l.ranks) {
+    l.hashes = arena_alloc(&r->memory, ((size_t)keys->count * l.count + 1) * sizeof *l.hashes);
+    if (!l.stretch_of || !l.hashes) {
         return group_reader_no_memory(f);
     }
     for (uint32_t i = 0; i < width; i++) {
@@ -203,12 +211,34 @@ make_limits(struct group_reader *r, struct row_keys *keys, struct fault *f, stru
         const struct timeline *at =
             place && place != KEYS_NO_TIMELINE ? &r->sink->timelines.v[place - 1] : NULL;
         for (uint32_t i = 0; i < l.count; i++) {
-            l.ranks[(size_t)group * l.count + i] =
-                at ? timeline_exemplar_limit(&r->sink->timelines, at, l.first + i) : 0;
+            l.hashes[(size_t)group * l.count + i] = at ? limit_of(r, at, l.first + i) : 0;
         }
     }
     *ret = l;
     return OK;
+}
+
+/* Hashes of a piece of the rows are made together, then compared. */
+static err
+offer_piece(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured,
+            struct limits *l, size_t from, struct fault *f)
+{
+    const size_t n = r->count - from < PIECE ? r->count - from : PIECE;
+    uint32_t hashes[PIECE];
+    err rc = OK;
+    loop_hashes(r->starts + (r->rows ? 0 : from), r->rows ? r->rows + from : NULL, n, hashes);
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t group = group_of(keys, from + i);
+        const uint32_t stretch = l->stretch_of[r->steps[from + i] - r->first_step];
+        uint32_t *limit = &l->hashes[(size_t)group * l->count + stretch];
+        if (hashes[i] <= *limit) {
+            struct timeline *at = row_keys_timeline(r, keys, group);
+            TRY(offer(r, at, group_reader_row(r, from + i), measured, f));
+            *limit = at ? limit_of(r, at, l->first + stretch) : 0;
+        }
+    }
+out:
+    return rc;
 }
 
 err
@@ -224,16 +254,8 @@ counts_choose_exemplars(struct group_reader *r, struct row_keys *keys, const str
         return offer_each(r, keys, measured, f);
     }
     TRY(make_limits(r, keys, f, &l));
-    for (size_t k = 0; k < r->count; k++) {
-        const uint32_t row = group_reader_row(r, k);
-        const uint32_t group = group_of(keys, k);
-        const uint32_t stretch = l.stretch_of[r->steps[k] - r->first_step];
-        uint64_t *limit = &l.ranks[(size_t)group * l.count + stretch];
-        if (exemplars_rank(r->starts[row]) < *limit) {
-            struct timeline *at = row_keys_timeline(r, keys, group);
-            TRY(offer(r, at, row, measured, f));
-            *limit = at ? timeline_exemplar_limit(&r->sink->timelines, at, l.first + stretch) : 0;
-        }
+    for (size_t k = 0; k < r->count; k += PIECE) {
+        TRY(offer_piece(r, keys, measured, &l, k, f));
     }
 out:
     return rc;

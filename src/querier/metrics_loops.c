@@ -1,9 +1,21 @@
 #include "metrics_loops.h"
 
 #define EXACT_BITS 52
+#define ALWAYS     static inline __attribute__((always_inline))
+
+/* Bodies are compiled twice on x86-64: as the rest of the program, and for processors with AVX2. */
+#if defined(__x86_64__)
+#define AVX2       __attribute__((target("avx2"))) static
+#define HAS_AVX2() __builtin_cpu_supports("avx2")
+#else
+#define AVX2       static
+#define HAS_AVX2() 0
+#endif
+
+/* --- intervals ------------------------------------------------------------------------------------------ */
 
 /* 2^52 as a double: the bits of a smaller whole number, put in, make the sum of both. */
-static inline double
+ALWAYS double
 as_double(uint64_t x)
 {
     const uint64_t bits = x | UINT64_C(0x4330000000000000);
@@ -12,38 +24,103 @@ as_double(uint64_t x)
     return v - 4503599627370496.0;
 }
 
-bool
-loop_intervals(const struct metrics_query *q, const uint64_t *starts, size_t n, uint32_t *steps,
-               uint32_t *ret_first, uint32_t *ret_last)
+ALWAYS uint64_t
+distances(uint64_t base, const uint64_t *starts, size_t n)
 {
-    const uint64_t base = q->start_ns + 1; /* an interval is closed on its right */
-    const double step = (double)q->step_ns;
-    const double share = 1 / step;
     uint64_t all = 0;
-    uint32_t first = UINT32_MAX;
-    uint32_t last = 0;
     for (size_t i = 0; i < n; i++) {
         all |= starts[i] - base;
     }
-    if (base == 0 || all >> EXACT_BITS || q->step_ns >> EXACT_BITS || (all / q->step_ns) >> 31) {
-        return false;
-    }
+    return all;
+}
+
+ALWAYS void
+divide(uint64_t base, uint64_t step_ns, const uint64_t *starts, size_t n, uint32_t *steps)
+{
+    const double step = (double)step_ns;
+    const double share = 1 / step;
     for (size_t i = 0; i < n; i++) {
         const double x = as_double(starts[i] - base);
         int32_t at = (int32_t)(x * share);
         const double rest = x - (double)at * step;
-        at += rest >= step;
-        at -= rest < 0;
+        at += rest >= step ? 1 : 0;
+        at -= rest < 0 ? 1 : 0;
         steps[i] = (uint32_t)at;
     }
+}
+
+ALWAYS void
+extremes(const uint32_t *v, size_t n, uint32_t *ret_least, uint32_t *ret_most)
+{
+    uint32_t least = UINT32_MAX;
+    uint32_t most = 0;
     for (size_t i = 0; i < n; i++) {
-        first = steps[i] < first ? steps[i] : first;
-        last = steps[i] > last ? steps[i] : last;
+        least = v[i] < least ? v[i] : least;
+        most = v[i] > most ? v[i] : most;
     }
-    *ret_first = first;
-    *ret_last = last;
+    *ret_least = least;
+    *ret_most = most;
+}
+
+ALWAYS bool
+intervals(const struct metrics_query *q, const uint64_t *starts, size_t n, uint32_t *steps,
+          uint32_t *ret_first, uint32_t *ret_last)
+{
+    const uint64_t base = q->start_ns + 1; /* an interval is closed on its right */
+    const uint64_t all = distances(base, starts, n);
+    if (base == 0 || all >> EXACT_BITS || q->step_ns >> EXACT_BITS || (all / q->step_ns) >> 31) {
+        return false;
+    }
+    divide(base, q->step_ns, starts, n, steps);
+    extremes(steps, n, ret_first, ret_last);
     return true;
 }
+
+AVX2 bool
+intervals_avx2(const struct metrics_query *q, const uint64_t *starts, size_t n, uint32_t *steps,
+               uint32_t *ret_first, uint32_t *ret_last)
+{
+    return intervals(q, starts, n, steps, ret_first, ret_last);
+}
+
+bool
+loop_intervals(const struct metrics_query *q, const uint64_t *starts, size_t n, uint32_t *steps,
+               uint32_t *ret_first, uint32_t *ret_last)
+{
+    return HAS_AVX2() ? intervals_avx2(q, starts, n, steps, ret_first, ret_last)
+                      : intervals(q, starts, n, steps, ret_first, ret_last);
+}
+
+/* --- exemplars ------------------------------------------------------------------------------------------ */
+
+ALWAYS void
+hashes(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
+{
+    for (size_t i = 0; rows && i < n; i++) {
+        ret[i] = exemplars_hash(starts[rows[i]]);
+    }
+    for (size_t i = 0; !rows && i < n; i++) {
+        ret[i] = exemplars_hash(starts[i]);
+    }
+}
+
+AVX2 void
+hashes_avx2(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
+{
+    hashes(starts, rows, n, ret);
+}
+
+void
+loop_hashes(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
+{
+    if (HAS_AVX2()) {
+        hashes_avx2(starts, rows, n, ret);
+    } else {
+        hashes(starts, rows, n, ret);
+    }
+}
+
+/* --- counting ------------------------------------------------------------------------------------------- */
 
 void
 loop_count(const uint32_t *groups, const uint32_t *steps, size_t n, uint32_t first, uint32_t width,

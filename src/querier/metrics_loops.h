@@ -10,6 +10,9 @@
 bool loop_intervals(const struct metrics_query *q, const uint64_t *starts, size_t n, uint32_t *steps,
                     uint32_t *ret_first, uint32_t *ret_last);
 
+/* exemplars_hash of starts[rows[i]]; `rows` NULL: of starts[i]. */
+void loop_hashes(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret);
+
 /* matrix[groups[i]][steps[i] - first]++, `width` numbers a group; `groups` NULL: all are group 0. */
 void loop_count(const uint32_t *groups, const uint32_t *steps, size_t n, uint32_t first, uint32_t width,
                 uint32_t *matrix);
