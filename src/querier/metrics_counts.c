@@ -4,8 +4,6 @@
 
 #include "metrics_loops.h"
 
-#define PIECE 512 /* rows */
-
 /* Counters that are always worth it; more only for as many rows. */
 #ifdef VIVACE_DEBUG
 #define MATRIX_MIN 64
@@ -13,22 +11,33 @@
 #define MATRIX_MIN 65536
 #endif
 
-static err
-no_matrix(struct fault *f)
-{
-    return group_reader_no_memory(f);
-}
-
 static bool
-matrix_pays(const struct group_reader *r, uint64_t groups, uint64_t each)
+matrix_pays(const struct group_reader *r, uint64_t counters)
 {
-    return groups * each <= MATRIX_MIN + 4 * (uint64_t)r->count;
+    return counters <= MATRIX_MIN + 4 * (uint64_t)r->count;
 }
 
 static uint32_t
 intervals(const struct group_reader *r)
 {
     return r->last_step - r->first_step + 1;
+}
+
+err
+row_cells_make(struct group_reader *r, struct row_keys *keys, struct fault *f)
+{
+    keys->width = intervals(r);
+    keys->cells = NULL;
+    if (!matrix_pays(r, (uint64_t)keys->count * keys->width)) {
+        return OK;
+    }
+    uint32_t *cells = arena_alloc(&r->memory, (r->count + 1) * sizeof *cells);
+    if (cells == NULL) {
+        return group_reader_no_memory(f);
+    }
+    loop_cells(keys->of, r->steps, r->count, r->first_step, keys->width, cells);
+    keys->cells = cells;
+    return OK;
 }
 
 /* --- rows one by one ------------------------------------------------------------------------------------ */
@@ -59,22 +68,16 @@ add_each(struct group_reader *r, struct row_keys *keys, const struct slot_vector
 static err
 count_rows(struct group_reader *r, struct row_keys *keys, struct fault *f)
 {
-    const uint32_t width = intervals(r);
-    if (!matrix_pays(r, keys->count, width)) {
-        add_each(r, keys, NULL);
-        return OK;
-    }
-    uint32_t *matrix = arena_new_array(&r->memory, uint32_t, (size_t)keys->count * width);
+    uint32_t *matrix = arena_new_array(&r->memory, uint32_t, (size_t)keys->count * keys->width);
     if (matrix == NULL) {
-        return no_matrix(f);
+        return group_reader_no_memory(f);
     }
-    loop_count(keys->of, r->steps, r->count, r->first_step, width, matrix);
+    loop_count(keys->cells, r->count, matrix);
     for (uint32_t group = 0; group < keys->count; group++) {
-        const uint32_t *line = matrix + (size_t)group * width;
-        for (uint32_t i = 0; i < width; i++) {
-            struct timeline *at = line[i] ? row_keys_timeline(r, keys, group) : NULL;
+        for (uint32_t i = 0; i < keys->width; i++, matrix++) {
+            struct timeline *at = *matrix ? row_keys_timeline(r, keys, group) : NULL;
             if (at) {
-                at->values[r->first_step + i] += line[i];
+                at->values[r->first_step + i] += *matrix;
             }
         }
     }
@@ -90,24 +93,24 @@ is_plain_histogram(const struct timelines *t, const struct slot_vector *v)
            (v->type == TQL_INT || v->type == TQL_DURATION);
 }
 
-/* Buckets stand apart, so that the intervals of one lie together. Bucket 0 counts for nothing. */
+/* A matrix for each bucket, so that those hardly used stay out of the way. Bucket 0 counts for nothing. */
 static err
 count_buckets(struct group_reader *r, struct row_keys *keys, const struct slot_vector *v, struct fault *f)
 {
     struct timelines *t = &r->sink->timelines;
-    const uint32_t width = intervals(r);
-    uint32_t *matrix = arena_new_array(&r->memory, uint32_t, (size_t)keys->count * TIMELINE_BUCKETS * width);
+    const size_t cells = (size_t)keys->count * keys->width;
+    uint32_t *matrix = arena_new_array(&r->memory, uint32_t, cells * TIMELINE_BUCKETS);
     if (matrix == NULL) {
-        return no_matrix(f);
+        return group_reader_no_memory(f);
     }
-    loop_buckets(r->rows, v->ints, keys->of, r->steps, r->count, r->first_step, width, matrix);
-    for (uint32_t group = 0; group < keys->count; group++) {
-        for (uint32_t b = 1; b < TIMELINE_BUCKETS; b++) {
-            const uint32_t *line = matrix + ((size_t)group * TIMELINE_BUCKETS + b) * width;
-            for (uint32_t i = 0; i < width; i++) {
-                struct timeline *at = line[i] ? row_keys_timeline(r, keys, group) : NULL;
+    loop_buckets(r->rows, v->ints, keys->cells, r->count, cells, matrix);
+    for (uint32_t b = 1; b < TIMELINE_BUCKETS; b++) {
+        const uint32_t *counter = matrix + b * cells;
+        for (uint32_t group = 0; group < keys->count; group++) {
+            for (uint32_t i = 0; i < keys->width; i++, counter++) {
+                struct timeline *at = *counter ? row_keys_timeline(r, keys, group) : NULL;
                 if (at) {
-                    timeline_add_bucket(t, at, r->first_step + i, b, line[i]);
+                    timeline_add_bucket(t, at, r->first_step + i, b, *counter);
                 }
             }
         }
@@ -118,11 +121,11 @@ count_buckets(struct group_reader *r, struct row_keys *keys, const struct slot_v
 err
 counts_add(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured, struct fault *f)
 {
-    if (measured == NULL) {
+    if (keys->cells && measured == NULL) {
         return count_rows(r, keys, f);
     }
-    if (is_plain_histogram(&r->sink->timelines, measured) &&
-        matrix_pays(r, keys->count, (uint64_t)TIMELINE_BUCKETS * intervals(r))) {
+    if (keys->cells && measured && is_plain_histogram(&r->sink->timelines, measured) &&
+        matrix_pays(r, (uint64_t)TIMELINE_BUCKETS * keys->count * keys->width)) {
         return count_buckets(r, keys, measured, f);
     }
     add_each(r, keys, measured);
@@ -177,66 +180,72 @@ out:
     return rc;
 }
 
-/* The stretches of the query's time that the row group's intervals lie in, and for each group and stretch the
- * hash above which a row is of no use. (It may be too high, never too low.) */
+/* By cell the hash above which a row is of no use; 0: none is. (It may be too high, never too low.) */
 struct limits {
-    uint32_t *stretch_of; /* by interval - first_step: 0, 1, ... */
-    uint32_t first, count;
-    uint32_t *hashes; /* group * count + stretch; 0: none is of use */
+    uint32_t *stretch_of; /* by interval - first_step */
+    uint32_t *hashes;     /* by cell */
 };
 
 static uint32_t
 limit_of(const struct group_reader *r, const struct timeline *at, uint32_t stretch)
 {
-    return (uint32_t)(timeline_exemplar_limit(&r->sink->timelines, at, stretch) >> 32);
+    return at ? (uint32_t)(timeline_exemplar_limit(&r->sink->timelines, at, stretch) >> 32) : 0;
+}
+
+/* Limits of a group's intervals from `i` on that lie in one stretch: the next one behind them. */
+static uint32_t
+set_limits(struct limits *l, const struct row_keys *keys, uint32_t group, uint32_t i, uint32_t limit)
+{
+    const uint32_t stretch = l->stretch_of[i];
+    for (; i < keys->width && l->stretch_of[i] == stretch; i++) {
+        l->hashes[(size_t)group * keys->width + i] = limit;
+    }
+    return i;
 }
 
 static err
 make_limits(struct group_reader *r, struct row_keys *keys, struct fault *f, struct limits *ret)
 {
-    const struct metrics_query *q = r->sink->q;
-    const uint32_t width = intervals(r);
-    struct limits l = {.first = exemplars_stretch(q, r->first_step)};
-    l.count = exemplars_stretch(q, r->last_step) - l.first + 1;
-    l.stretch_of = arena_alloc(&r->memory, (width + (size_t)1) * sizeof *l.stretch_of);
-    l.hashes = arena_alloc(&r->memory, ((size_t)keys->count * l.count + 1) * sizeof *l.hashes);
+    const struct timelines *t = &r->sink->timelines;
+    struct limits l = {0};
+    l.stretch_of = arena_alloc(&r->memory, keys->width * sizeof *l.stretch_of);
+    l.hashes = arena_alloc(&r->memory, ((size_t)keys->count * keys->width + 1) * sizeof *l.hashes);
     if (!l.stretch_of || !l.hashes) {
         return group_reader_no_memory(f);
     }
-    for (uint32_t i = 0; i < width; i++) {
-        l.stretch_of[i] = exemplars_stretch(q, r->first_step + i) - l.first;
+    for (uint32_t i = 0; i < keys->width; i++) {
+        l.stretch_of[i] = exemplars_stretch(r->sink->q, r->first_step + i);
     }
     for (uint32_t group = 0; group < keys->count; group++) {
         const uint32_t place = keys->timelines[group];
-        const struct timeline *at =
-            place && place != KEYS_NO_TIMELINE ? &r->sink->timelines.v[place - 1] : NULL;
-        for (uint32_t i = 0; i < l.count; i++) {
-            l.hashes[(size_t)group * l.count + i] = at ? limit_of(r, at, l.first + i) : 0;
+        const struct timeline *at = place && place != KEYS_NO_TIMELINE ? &t->v[place - 1] : NULL;
+        for (uint32_t i = 0; i < keys->width;) {
+            i = set_limits(&l, keys, group, i, limit_of(r, at, l.stretch_of[i]));
         }
     }
     *ret = l;
     return OK;
 }
 
-/* Hashes of a piece of the rows are made together, then compared. */
 static err
-offer_piece(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured,
-            struct limits *l, size_t from, struct fault *f)
+offer_hit(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured, struct limits *l,
+          size_t k, struct fault *f)
 {
-    const size_t n = r->count - from < PIECE ? r->count - from : PIECE;
-    uint32_t hashes[PIECE];
+    const uint32_t row = group_reader_row(r, k);
+    const uint32_t group = group_of(keys, k);
+    uint32_t i = r->steps[k] - r->first_step;
+    struct timeline *at = NULL;
     err rc = OK;
-    loop_hashes(r->starts + (r->rows ? 0 : from), r->rows ? r->rows + from : NULL, n, hashes);
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t group = group_of(keys, from + i);
-        const uint32_t stretch = l->stretch_of[r->steps[from + i] - r->first_step];
-        uint32_t *limit = &l->hashes[(size_t)group * l->count + stretch];
-        if (hashes[i] <= *limit) {
-            struct timeline *at = row_keys_timeline(r, keys, group);
-            TRY(offer(r, at, group_reader_row(r, from + i), measured, f));
-            *limit = at ? limit_of(r, at, l->first + stretch) : 0;
-        }
+    if (exemplars_hash(r->starts[row]) > l->hashes[keys->cells[k]]) {
+        return OK; /* not any more */
     }
+    at = row_keys_timeline(r, keys, group);
+    TRY(offer(r, at, row, measured, f));
+    const uint32_t limit = limit_of(r, at, l->stretch_of[i]);
+    while (i > 0 && l->stretch_of[i - 1] == l->stretch_of[i]) {
+        i--;
+    }
+    (void)set_limits(l, keys, group, i, limit);
 out:
     return rc;
 }
@@ -245,17 +254,25 @@ err
 counts_choose_exemplars(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured,
                         struct fault *f)
 {
-    const struct metrics_query *q = r->sink->q;
+    uint8_t hits[LOOP_PIECE];
     struct limits l;
     err rc = OK;
-    if (!matrix_pays(r, keys->count,
-                     exemplars_stretch(q, r->last_step) - (uint64_t)exemplars_stretch(q, r->first_step) +
-                         1)) {
+    if (keys->cells == NULL) {
         return offer_each(r, keys, measured, f);
     }
     TRY(make_limits(r, keys, f, &l));
-    for (size_t k = 0; k < r->count; k += PIECE) {
-        TRY(offer_piece(r, keys, measured, &l, k, f));
+    for (size_t k = 0; k < r->count; k += LOOP_PIECE) {
+        const size_t n = r->count - k < LOOP_PIECE ? r->count - k : LOOP_PIECE;
+        memset(hits, 0, sizeof hits);
+        loop_hits(r->starts + (r->rows ? 0 : k), r->rows ? r->rows + k : NULL, keys->cells + k, l.hashes, n,
+                  hits);
+        for (size_t i = 0; i < n; i += 8) {
+            uint64_t some = 0;
+            memcpy(&some, hits + i, sizeof some);
+            for (; some; some &= some - 1) {
+                TRY(offer_hit(r, keys, measured, &l, k + i + (size_t)__builtin_ctzll(some) / 8, f));
+            }
+        }
     }
 out:
     return rc;

@@ -3,6 +3,8 @@
 
 #include "metrics_keys.h"
 
+/* First of all. */
+CHECKED err row_cells_make(struct group_reader *r, struct row_keys *keys, struct fault *f);
 /* `measured` is NULL for functions that only count. */
 CHECKED err counts_add(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured,
                        struct fault *f);

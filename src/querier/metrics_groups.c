@@ -125,6 +125,7 @@ collect(struct group_reader *r, struct fault *f)
         TRY(row_keys_slot(r, q->plan->metric.slot, f, &measured));
     }
     TRY(row_keys_make(r, &keys, f));
+    TRY(row_cells_make(r, &keys, f));
     TRY(counts_add(r, &keys, measured, f));
     if (q->exemplars) {
         TRY(counts_choose_exemplars(r, &keys, measured, f));

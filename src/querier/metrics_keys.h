@@ -11,7 +11,10 @@ struct row_keys {
     uint32_t count;     /* groups; some may have no row */
     const struct slot_vector *labels[METRICS_LABELS_MAX];
     uint32_t *timelines; /* by group: position + 1, KEYS_NO_TIMELINE; 0: not asked for yet */
-    uint32_t *sample;    /* by group: a row; NULL: the group is a code of the only label's dictionary */
+    /* row_cells_make: by row that counts group * width + interval - first_step; NULL: there are too many */
+    const uint32_t *cells;
+    uint32_t width;
+    uint32_t *sample; /* by group: a row; NULL: the group is a code of the only label's dictionary */
 };
 
 CHECKED err row_keys_make(struct group_reader *r, struct row_keys *ret, struct fault *f);

@@ -94,7 +94,7 @@ loop_intervals(const struct metrics_query *q, const uint64_t *starts, size_t n, 
 /* --- exemplars ------------------------------------------------------------------------------------------ */
 
 ALWAYS void
-hashes(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
+hash_each(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
 {
     for (size_t i = 0; rows && i < n; i++) {
         ret[i] = exemplars_hash(starts[rows[i]]);
@@ -105,45 +105,73 @@ hashes(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
 }
 
 AVX2 void
-hashes_avx2(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
+hash_each_avx2(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
 {
-    hashes(starts, rows, n, ret);
+    hash_each(starts, rows, n, ret);
 }
 
+/* The limits are not gathered by AVX2: processors that are safe from "Downfall" are slow at it. */
 void
-loop_hashes(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret)
+loop_hits(const uint64_t *starts, const uint32_t *rows, const uint32_t *cells, const uint32_t *limits,
+          size_t n, uint8_t *hits)
 {
+    uint32_t hashes[LOOP_PIECE];
     if (HAS_AVX2()) {
-        hashes_avx2(starts, rows, n, ret);
+        hash_each_avx2(starts, rows, n, hashes);
     } else {
-        hashes(starts, rows, n, ret);
+        hash_each(starts, rows, n, hashes);
+    }
+    for (size_t i = 0; i < n; i++) {
+        hits[i] = hashes[i] <= limits[cells[i]];
     }
 }
 
 /* --- counting ------------------------------------------------------------------------------------------- */
 
-void
-loop_count(const uint32_t *groups, const uint32_t *steps, size_t n, uint32_t first, uint32_t width,
-           uint32_t *matrix)
+ALWAYS void
+cells_of(const uint32_t *groups, const uint32_t *steps, size_t n, uint32_t first, uint32_t width,
+         uint32_t *cells)
 {
-    if (groups == NULL) {
-        for (size_t i = 0; i < n; i++) {
-            matrix[steps[i] - first]++;
-        }
-        return;
+    for (size_t i = 0; groups && i < n; i++) {
+        cells[i] = groups[i] * width + (steps[i] - first);
     }
-    for (size_t i = 0; i < n; i++) {
-        matrix[(size_t)groups[i] * width + (steps[i] - first)]++;
+    for (size_t i = 0; !groups && i < n; i++) {
+        cells[i] = steps[i] - first;
+    }
+}
+
+AVX2 void
+cells_avx2(const uint32_t *groups, const uint32_t *steps, size_t n, uint32_t first, uint32_t width,
+           uint32_t *cells)
+{
+    cells_of(groups, steps, n, first, width, cells);
+}
+
+void
+loop_cells(const uint32_t *groups, const uint32_t *steps, size_t n, uint32_t first, uint32_t width,
+           uint32_t *cells)
+{
+    if (HAS_AVX2()) {
+        cells_avx2(groups, steps, n, first, width, cells);
+    } else {
+        cells_of(groups, steps, n, first, width, cells);
     }
 }
 
 void
-loop_buckets(const uint32_t *rows, const int64_t *v, const uint32_t *groups, const uint32_t *steps, size_t n,
-             uint32_t first, uint32_t width, uint32_t *matrix)
+loop_count(const uint32_t *cells, size_t n, uint32_t *matrix)
 {
     for (size_t i = 0; i < n; i++) {
-        const size_t group = groups ? groups[i] : 0;
-        const size_t bucket = timeline_bucket(v[rows ? rows[i] : i]);
-        matrix[(group * TIMELINE_BUCKETS + bucket) * width + (steps[i] - first)]++;
+        matrix[cells[i]]++;
+    }
+}
+
+void
+loop_buckets(const uint32_t *rows, const int64_t *v, const uint32_t *cells, size_t n, size_t cell_count,
+             uint32_t *matrix)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t bucket = timeline_bucket(v[rows ? rows[i] : i]);
+        matrix[cells[i] + bucket * cell_count]++;
     }
 }

@@ -10,14 +10,18 @@
 bool loop_intervals(const struct metrics_query *q, const uint64_t *starts, size_t n, uint32_t *steps,
                     uint32_t *ret_first, uint32_t *ret_last);
 
-/* exemplars_hash of starts[rows[i]]; `rows` NULL: of starts[i]. */
-void loop_hashes(const uint64_t *starts, const uint32_t *rows, size_t n, uint32_t *ret);
+/* cells[i] := groups[i] * width + steps[i] - first; `groups` NULL: all are group 0. */
+void loop_cells(const uint32_t *groups, const uint32_t *steps, size_t n, uint32_t first, uint32_t width,
+                uint32_t *cells);
+#define LOOP_PIECE 256 /* rows at a time, a multiple of 8 */
+/* hits[i] := 1 when exemplars_hash of starts[rows[i]] is limits[cells[i]] at most, else 0; `rows` NULL: of
+ * starts[i]. `n` is LOOP_PIECE at most. */
+void loop_hits(const uint64_t *starts, const uint32_t *rows, const uint32_t *cells, const uint32_t *limits,
+               size_t n, uint8_t *hits);
 
-/* matrix[groups[i]][steps[i] - first]++, `width` numbers a group; `groups` NULL: all are group 0. */
-void loop_count(const uint32_t *groups, const uint32_t *steps, size_t n, uint32_t first, uint32_t width,
-                uint32_t *matrix);
+/* matrix[cells[i]]++ */
+void loop_count(const uint32_t *cells, size_t n, uint32_t *matrix);
 
-/* matrix[(groups[i] * TIMELINE_BUCKETS + bucket) * width + steps[i] - first]++, the bucket of v[rows[i]];
- * `rows` NULL: of v[i]. */
-void loop_buckets(const uint32_t *rows, const int64_t *v, const uint32_t *groups, const uint32_t *steps,
-                  size_t n, uint32_t first, uint32_t width, uint32_t *matrix);
+/* matrix[cells[i] + bucket * cell_count]++, the bucket of v[rows[i]]; `rows` NULL: of v[i]. */
+void loop_buckets(const uint32_t *rows, const int64_t *v, const uint32_t *cells, size_t n, size_t cell_count,
+                  uint32_t *matrix);
