@@ -242,42 +242,55 @@ make_histogram(struct maker *m, const struct timeline *from, struct metrics_labe
     }
 }
 
+/* The buckets of a group that hold something, in rising order. */
+struct filled {
+    uint32_t count;
+    uint32_t bucket[TIMELINE_BUCKETS];
+    const double *spans[TIMELINE_BUCKETS]; /* by interval */
+};
+
+static void
+find_filled(const struct timeline *from, struct filled *ret)
+{
+    ret->count = 0;
+    for (uint32_t b = 0; b < TIMELINE_BUCKETS; b++) {
+        if (from->buckets[b]) {
+            ret->bucket[ret->count] = b;
+            ret->spans[ret->count++] = from->buckets[b];
+        }
+    }
+}
+
 /* traceql.md 6.2: whole buckets first, then a share of the next one on a logarithmic scale. */
 static double
-quantile_at(const struct maker *m, const struct timeline *from, uint32_t step, double q)
+quantile_at(const struct maker *m, const struct filled *h, uint32_t step, double total, double q)
 {
-    double total = 0;
     double taken = 0;
-    int last = 0;
-    for (int b = 0; b < TIMELINE_BUCKETS; b++) {
-        total += from->buckets[b] ? from->buckets[b][step] : 0;
-    }
+    uint32_t last = 0;
     if (total == 0) {
         return 0;
     }
     const double need = fmax(1, ceil(q * total));
-    for (int b = 0; b < TIMELINE_BUCKETS; b++) {
-        const double n = from->buckets[b] ? from->buckets[b][step] : 0;
+    for (uint32_t i = 0; i < h->count && taken != need; i++) {
+        const double n = h->spans[i][step];
         if (n == 0) {
             continue;
         }
+        const double high = h->bucket[i];
         if (taken + n > need) {
-            const double low = last ? last : b - 1;
+            const double low = last ? last : high - 1;
             const double scale = is_duration(m->q) ? (double)NS_PER_S : 1;
-            return exp2(low + (b - low) * (need - taken) / n) / scale;
+            return exp2(low + (high - low) * (need - taken) / n) / scale;
         }
         taken += n;
-        last = b;
-        if (taken == need) {
-            break;
-        }
+        last = h->bucket[i];
     }
-    return bucket_bound(m->q, last);
+    return bucket_bound(m->q, (int)last);
 }
 
 /* The first quantile that is no less than the exemplar's value, else the last. */
 struct quantile_place {
-    const struct timeline *from;
+    const double *const *values; /* of each quantile, by interval */
     size_t at;
 };
 
@@ -285,41 +298,39 @@ static bool
 is_of_quantile(const struct maker *m, const struct exemplar *e, uint32_t step, const void *ctx)
 {
     const struct quantile_place *p = ctx;
-    const struct tql_metric *ast = m->q->plan->metric.ast;
     const double value = (double)e->measured.i / (is_duration(m->q) ? (double)NS_PER_S : 1);
     for (size_t i = 0; i < p->at; i++) {
-        if (value <= quantile_at(m, p->from, step, ast->quantiles[i])) {
+        if (value <= p->values[i][step]) {
             return false;
         }
     }
-    return p->at + 1 == ast->quantile_count || value <= quantile_at(m, p->from, step, ast->quantiles[p->at]);
-}
-
-static bool
-has_buckets(const struct timeline *from)
-{
-    for (int b = 0; b < TIMELINE_BUCKETS; b++) {
-        if (from->buckets[b]) {
-            return true;
-        }
-    }
-    return false;
+    return p->at + 1 == m->q->plan->metric.ast->quantile_count || value <= p->values[p->at][step];
 }
 
 static void
 make_quantiles(struct maker *m, const struct timeline *from, struct metrics_label *labels, size_t n)
 {
     const struct tql_metric *ast = m->q->plan->metric.ast;
-    for (size_t i = 0; has_buckets(from) && i < ast->quantile_count; i++) {
-        struct quantile_place place = {from, i};
+    const double **values = take(m, ast->quantile_count, sizeof *values);
+    double *totals = take(m, m->q->steps, sizeof *totals);
+    struct filled h;
+    find_filled(from, &h);
+    for (uint32_t i = 0; totals && i < h.count; i++) {
+        for (uint32_t k = 0; k < m->q->steps; k++) {
+            totals[k] += h.spans[i][k];
+        }
+    }
+    for (size_t i = 0; h.count && i < ast->quantile_count; i++) {
+        struct quantile_place place = {values, i};
         labels[n] = (struct metrics_label){SL("p"), tql_static_float(ast->quantiles[i])};
         struct metrics_series *s = add_series(m, labels, n + 1, n);
         if (s == NULL) {
             return;
         }
         for (uint32_t k = 0; k < m->q->steps; k++) {
-            numbers_of(s)[k] = quantile_at(m, from, k, ast->quantiles[i]);
+            numbers_of(s)[k] = quantile_at(m, &h, k, totals[k], ast->quantiles[i]);
         }
+        values[i] = s->values;
         add_exemplars(m, s, from->exemplars, is_of_quantile, &place);
     }
 }
