@@ -13,7 +13,8 @@
 struct group_judge_private {
     struct eval_rows rows; /* of the trace being judged; first, for the callbacks */
     struct group_judge *judge;
-    bool ordered;                      /* the answer stands on the order of rows */
+    bool may_be_ordered;               /* the answer may stand on the order of rows */
+    bool ordered, order_known;         /* it does in this row group */
     uint64_t **kept;                   /* by filter of the plan: a mask, or NULL */
     const struct slot_vector **values; /* by slot, or NULL: not asked for yet */
     const struct group_parts *events, *links;
@@ -23,6 +24,8 @@ struct group_judge_private {
     const struct slot_vector *trace_start, *trace_duration, *root_name, *root_service;
     uint8_t *odd;             /* by trace: it must be put together */
     struct group_trees trees; /* when the plan needs structure */
+    bool relevant_known;
+    uint64_t *relevant; /* rows the answer stands on; NULL: all of them */
     /* of the trace */
     uint32_t first;        /* row of the row group */
     const uint32_t *order; /* rows of the row group, or NULL: as they stand */
@@ -35,23 +38,82 @@ struct group_judge_private {
 /* --- set up -----------------------------------------------------------------------------------------------
  */
 
-/* Does the answer stand on the order of the rows? A sum of floats does, to the last bit. */
-static bool
-order_matters(const struct tql_plan *plan)
+/* The slot a step adds up, if it is nothing but a slot. */
+static const struct tql_slot *
+lone_slot(const struct tql_plan *plan, const struct tql_step *x)
 {
+    const struct tql_insn *first = x->program.insns;
+    return x->program.insn_count == 1 && first->code == TQL_CODE_SLOT
+               ? &plan->compiler.slots.slots[first->arg]
+               : NULL;
+}
+
+/* May the answer of the step stand on the order of the rows? A sum of floats does, to the last bit. */
+static bool
+step_may_be_ordered(const struct tql_plan *plan, const struct tql_step *x)
+{
+    const struct tql_slot *slot = lone_slot(plan, x);
+    return x->kind == TQL_STEP_SCALAR && x->has_program &&
+           (slot == NULL || slot->attr.intrinsic != TQL_INTRINSIC_DURATION);
+}
+
+static bool
+order_may_matter(const struct tql_plan *plan)
+{
+    bool may = false;
     for (size_t i = 0; i < plan->step_count; i++) {
-        const struct tql_step *x = &plan->steps[i];
-        if (x->kind != TQL_STEP_SCALAR || !x->has_program) {
+        may = may || step_may_be_ordered(plan, &plan->steps[i]);
+    }
+    return may;
+}
+
+/* Whole numbers of one type, so small that all sums of them are exact? Whatever is no number does not count.
+ */
+static bool
+adds_up_exactly(const struct slot_vector *v)
+{
+    const int64_t most = ((int64_t)1 << 53) / ((int64_t)v->count + 1);
+    const bool coded = v->form == VECTOR_CODED;
+    const size_t n = coded ? v->dict_count : v->count;
+    uint8_t type = TQL_NIL;
+    for (size_t i = 0; i < n; i++) {
+        const struct tql_static x =
+            coded ? v->dict[i] : (struct tql_static){.i = v->ints[i], .type = v->type};
+        double number = 0;
+        if (!tql_static_number(&x, &number)) {
             continue;
         }
-        const struct tql_insn *first = x->program.insns;
-        const bool duration = x->program.insn_count == 1 && first->code == TQL_CODE_SLOT &&
-                              plan->compiler.slots.slots[first->arg].attr.intrinsic == TQL_INTRINSIC_DURATION;
-        if (!duration) {
-            return true;
+        if (x.type == TQL_FLOAT || (type != TQL_NIL && x.type != type) || x.i > most || x.i < -most) {
+            return false;
+        }
+        type = x.type;
+    }
+    return true;
+}
+
+/* Does it, in this row group? */
+static err
+find_ordered(struct group_judge *j, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    const struct tql_plan *plan = j->scan->plan;
+    err rc = OK;
+    p->ordered = false;
+    for (size_t i = 0; i < plan->step_count && !p->ordered; i++) {
+        const struct tql_step *x = &plan->steps[i];
+        const struct tql_slot *slot = lone_slot(plan, x);
+        if (step_may_be_ordered(plan, x)) {
+            const struct slot_vector *v = NULL;
+            p->ordered = slot == NULL || slot_is_part(slot);
+            if (!p->ordered) {
+                TRY(group_slot(j->scan, x->program.insns->arg, f, &v));
+                p->ordered = !adds_up_exactly(v);
+            }
         }
     }
-    return false;
+    p->order_known = true;
+out:
+    return rc;
 }
 
 struct group_judge *
@@ -63,7 +125,7 @@ group_judge_create(struct block_reader *r, const struct tql_plan *plan, const st
     j->scan = group_scan_create(r, plan, guard, budget);
     j->priv = p;
     p->judge = j;
-    p->ordered = order_matters(plan);
+    p->may_be_ordered = order_may_matter(plan);
     prefilter_init(&j->prefilter, plan);
     eval_init(&j->eval, plan, SEARCH_TRACE_BYTES_MAX, guard);
     arena_init(&p->arena, SEARCH_TRACE_BYTES_MAX);
@@ -316,6 +378,9 @@ group_judge_open(struct group_judge *j, size_t row_group, struct fault *f)
     p->ids = NULL;
     p->root_name = NULL;
     p->odd = NULL;
+    p->order_known = !p->may_be_ordered;
+    p->relevant_known = false;
+    p->relevant = NULL;
     j->traces = NULL;
     j->trace_count = 0;
     TRY(find_bits(j, f));
@@ -497,12 +562,64 @@ sort_keys(struct row_key *keys, size_t n)
     }
 }
 
-/* The rows in the order of trace_sort. */
+/* Rows that one of the first filters keeps, when no others matter. */
+static err
+find_relevant(struct group_judge *j, struct fault *f)
+{
+    struct group_judge_private *p = j->priv;
+    const struct tql_plan *plan = j->scan->plan;
+    uint64_t *all = NULL;
+    err rc = OK;
+    p->relevant_known = true;
+    if (plan->fetch != TQL_FETCH_ANY || plan->needs_structure) {
+        return OK;
+    }
+    TRY(group_mask(j->scan, f, &all));
+    for (uint32_t i = 0; i < plan->filter_count; i++) {
+        const struct tql_filter *x = &plan->filters[i];
+        if (!x->first || x->never) {
+            continue;
+        }
+        if (!x->always && p->kept[i] == NULL) {
+            load_kept(p, i);
+        }
+        if (x->always || p->kept[i] == NULL) {
+            return OK;
+        }
+        for (size_t w = 0; w < j->scan->words; w++) {
+            all[w] |= p->kept[i][w];
+        }
+    }
+    p->relevant = all;
+out:
+    return rc;
+}
+
+/* Those rows of the trace. ERR_AGAIN: no memory. */
+static err
+pick_rows(struct group_judge *j, const struct judged_trace *t)
+{
+    struct group_judge_private *p = j->priv;
+    uint32_t *rows = arena_alloc(&p->arena, (t->to - t->from) * sizeof *rows);
+    size_t n = 0;
+    if (rows == NULL) {
+        return ERR_AGAIN;
+    }
+    for (size_t i = mask_next(p->relevant, t->from, t->to); i < t->to;
+         i = mask_next(p->relevant, i + 1, t->to)) {
+        rows[n++] = (uint32_t)i;
+    }
+    p->order = rows;
+    p->rows.count = n;
+    return OK;
+}
+
+/* The rows (of p->order, or all of the trace's) in the order of trace_sort. */
 static err
 order_rows(struct group_judge *j, const struct judged_trace *t, struct fault *f)
 {
     struct group_judge_private *p = j->priv;
-    const size_t n = t->to - t->from;
+    const size_t n = p->rows.count;
     err rc = OK;
     if (p->starts == NULL) {
         TRY(group_span_ids(j->scan, f, &p->ids));
@@ -514,9 +631,10 @@ order_rows(struct group_judge *j, const struct judged_trace *t, struct fault *f)
         return ERR_AGAIN;
     }
     for (size_t i = 0; i < n; i++) {
+        const uint32_t row = p->order ? p->order[i] : t->from + (uint32_t)i;
         uint64_t id = 0;
-        memcpy(&id, p->ids[t->from + i].b, sizeof id);
-        keys[i] = (struct row_key){p->starts[t->from + i], __builtin_bswap64(id), t->from + (uint32_t)i};
+        memcpy(&id, p->ids[row].b, sizeof id);
+        keys[i] = (struct row_key){p->starts[row], __builtin_bswap64(id), row};
     }
     sort_keys(keys, n);
     for (size_t i = 0; i < n; i++) {
@@ -598,6 +716,15 @@ group_judge_trace(struct group_judge *j, const struct judged_trace *t, bool to_s
     TRY(load_facts(j, t, f));
     p->first = t->from;
     p->order = NULL;
+    if (!p->order_known) {
+        TRY(find_ordered(j, f));
+    }
+    if (!p->relevant_known) {
+        TRY(find_relevant(j, f));
+    }
+    if (!to_show && p->relevant) {
+        TRY(pick_rows(j, t));
+    }
     if (to_show || p->ordered) {
         TRY(order_rows(j, t, f));
     }
