@@ -58,62 +58,108 @@ read_meta_file(const char *dir, struct fault *f, uint8_t **ret, size_t *ret_n, i
     return rc;
 }
 
-/* Read the meta and see that it speaks of this directory and its file. */
-static err
-read_meta(const char *dir, const char *tenant, const block_uuid *id, struct fault *f, struct block_meta *ret,
-          int64_t *ret_marked_ns)
+err
+block_dir_meta(const char *dir, struct fault *f, struct block_meta *ret, int64_t *ret_marked_ns)
 {
-    char path[PATH_MAX];
     uint8_t *json = NULL;
     size_t n = 0;
-    struct stat st;
-    struct block_meta m = {.source_count = 0};
-    err rc = OK;
-    TRY(read_meta_file(dir, f, &json, &n, ret_marked_ns));
-    TRY(block_meta_read(slice_of(json, n), f, &m));
-    TRY(path_join(path, dir, BLOCK_SPANS_FILE, f));
-    if (memcmp(&m.id, id, sizeof *id) != 0 || strcmp(m.tenant, tenant) != 0) {
-        rc = FAULT(f, ERR_CORRUPT, "meta.json is another block's");
-    } else if (stat(path, &st) != 0) {
-        rc = FAULT_OS(f, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", path);
-    } else if ((uint64_t)st.st_size != m.bytes) {
-        rc = FAULT(f, ERR_CORRUPT, "%s has %lld bytes, meta.json says %llu", BLOCK_SPANS_FILE,
-                   (long long)st.st_size, (unsigned long long)m.bytes);
-    }
-    TRY(rc);
-    *ret = m;
-    m = (struct block_meta){.source_count = 0};
-out:
-    block_meta_fini(&m);
+    err rc = read_meta_file(dir, f, &json, &n, ret_marked_ns);
+    rc = rc == OK ? block_meta_read(slice_of(json, n), f, ret) : rc;
     mem_free(json);
     return rc;
+}
+
+/* The file is there, as long as the meta says. */
+static err
+check_file(const char *dir, const struct block_meta *m, struct fault *f)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    err rc = path_join(path, dir, BLOCK_SPANS_FILE, f);
+    if (rc != OK) {
+        return rc;
+    }
+    if (stat(path, &st) != 0) {
+        return FAULT_OS(f, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", path);
+    }
+    if ((uint64_t)st.st_size != m->bytes) {
+        return FAULT(f, ERR_CORRUPT, "%s has %lld bytes, meta.json says %llu", BLOCK_SPANS_FILE,
+                     (long long)st.st_size, (unsigned long long)m->bytes);
+    }
+    return OK;
+}
+
+static void
+add_unknown(struct scan *s, const char *dir, const char *tenant)
+{
+    struct block_list *l = &s->list;
+    char path[PATH_MAX];
+    struct stat st;
+    if (path_join(path, dir, BLOCK_BAD_FILE, NULL) == OK && stat(path, &st) == 0) {
+        return; /* dealt with */
+    }
+    if (l->unknown_count == l->unknown_cap) {
+        l->unknown_cap = l->unknown_cap ? l->unknown_cap * 2 : 8;
+        l->unknown = mem_realloc(l->unknown, l->unknown_cap, sizeof *l->unknown);
+    }
+    l->unknown[l->unknown_count++] = mem_strdup(tenant);
+}
+
+void
+block_list_add(struct block_list *l, const struct block_meta *m)
+{
+    if (l->count == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 64;
+        l->blocks = mem_realloc(l->blocks, l->cap, sizeof *l->blocks);
+    }
+    l->blocks[l->count++] = *m;
+}
+
+void
+block_list_add_damaged(struct block_list *l, const struct block_meta *m)
+{
+    if (l->damaged_count == l->damaged_cap) {
+        l->damaged_cap = l->damaged_cap ? l->damaged_cap * 2 : 8;
+        l->damaged = mem_realloc(l->damaged, l->damaged_cap, sizeof *l->damaged);
+    }
+    l->damaged[l->damaged_count++] = *m;
+}
+
+static void
+add_compacted(struct block_list *l, const struct block_meta *m, int64_t marked_ns)
+{
+    if (l->compacted_count == l->compacted_cap) {
+        l->compacted_cap = l->compacted_cap ? l->compacted_cap * 2 : 64;
+        l->compacted = mem_realloc(l->compacted, l->compacted_cap, sizeof *l->compacted);
+    }
+    l->compacted[l->compacted_count++] = (struct block_compacted){*m, marked_ns};
 }
 
 static void
 add_block(struct scan *s, const char *dir, const char *tenant, const block_uuid *id)
 {
     struct fault f = {0};
-    struct block_meta m;
+    struct block_meta m = {.source_count = 0};
     int64_t marked_ns = 0;
-    err rc = read_meta(dir, tenant, id, &f, &m, &marked_ns);
+    err rc = block_dir_meta(dir, &f, &m, &marked_ns);
+    if (rc == OK && (memcmp(&m.id, id, sizeof *id) != 0 || strcmp(m.tenant, tenant) != 0)) {
+        block_meta_fini(&m);
+        rc = FAULT(&f, ERR_CORRUPT, "meta.json is another block's");
+    }
+    const bool known = rc == OK;
+    rc = known ? check_file(dir, &m, &f) : rc;
     if (rc != OK) {
         problem(s, rc == ERR_UNSUPPORTED ? BLOCK_PROBLEM_VERSION : BLOCK_PROBLEM_CORRUPT, dir, f.msg);
-        return;
     }
-    if (marked_ns) {
-        if (s->list.compacted_count == s->list.compacted_cap) {
-            s->list.compacted_cap = s->list.compacted_cap ? s->list.compacted_cap * 2 : 64;
-            s->list.compacted =
-                mem_realloc(s->list.compacted, s->list.compacted_cap, sizeof *s->list.compacted);
-        }
-        s->list.compacted[s->list.compacted_count++] = (struct block_compacted){m, marked_ns};
-        return;
+    if (rc == OK && marked_ns) {
+        add_compacted(&s->list, &m, marked_ns);
+    } else if (rc == OK) {
+        block_list_add(&s->list, &m);
+    } else if (known) {
+        block_list_add_damaged(&s->list, &m);
+    } else {
+        add_unknown(s, dir, tenant);
     }
-    if (s->list.count == s->list.cap) {
-        s->list.cap = s->list.cap ? s->list.cap * 2 : 64;
-        s->list.blocks = mem_realloc(s->list.blocks, s->list.cap, sizeof *s->list.blocks);
-    }
-    s->list.blocks[s->list.count++] = m;
 }
 
 static void
@@ -176,6 +222,14 @@ newest_first(const void *va, const void *vb)
     return memcmp(&a->id, &b->id, sizeof a->id);
 }
 
+void
+block_list_sort(struct block_list *l)
+{
+    if (l->count) {
+        qsort(l->blocks, l->count, sizeof *l->blocks, newest_first);
+    }
+}
+
 err
 block_list_scan(const char *path, block_problem_fn report, void *ctx, struct fault *f, struct block_list *ret)
 {
@@ -198,9 +252,7 @@ block_list_scan(const char *path, block_problem_fn report, void *ctx, struct fau
         block_list_fini(&s.list);
         return rc;
     }
-    if (s.list.count) {
-        qsort(s.list.blocks, s.list.count, sizeof *s.list.blocks, newest_first);
-    }
+    block_list_sort(&s.list);
     *ret = s.list;
     return OK;
 }
@@ -214,21 +266,31 @@ block_list_fini(struct block_list *l)
     for (size_t i = 0; i < l->compacted_count; i++) {
         block_meta_fini(&l->compacted[i].meta);
     }
+    for (size_t i = 0; i < l->damaged_count; i++) {
+        block_meta_fini(&l->damaged[i]);
+    }
+    for (size_t i = 0; i < l->unknown_count; i++) {
+        mem_free(l->unknown[i]);
+    }
     mem_free(l->blocks);
     mem_free(l->compacted);
+    mem_free(l->damaged);
+    mem_free(l->unknown);
     *l = (struct block_list){0};
 }
 
-err
-block_mark_compacted(const char *tenant_dir, const block_uuid *id, struct fault *f)
+/* A block's `from` becomes `to`, durably. */
+static err
+rename_meta(const char *tenant_dir, const block_uuid *id, const char *from_name, const char *to_name,
+            struct fault *f)
 {
     char uuid[BLOCK_UUID_TEXT + 1], dir[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
     struct stat st;
     err rc = OK;
     block_uuid_format(id, uuid);
     TRY(path_join(dir, tenant_dir, uuid, f));
-    TRY(path_join(from, dir, BLOCK_META_FILE, f));
-    TRY(path_join(to, dir, BLOCK_GONE_FILE, f));
+    TRY(path_join(from, dir, from_name, f));
+    TRY(path_join(to, dir, to_name, f));
     if (stat(from, &st) != 0 && stat(to, &st) == 0) {
         return file_fsync_dir(dir, f); /* renamed before: the sync may have failed */
     }
@@ -236,6 +298,24 @@ block_mark_compacted(const char *tenant_dir, const block_uuid *id, struct fault 
     TRY(file_fsync_dir(dir, f));
 out:
     return rc;
+}
+
+err
+block_mark_compacted(const char *tenant_dir, const block_uuid *id, struct fault *f)
+{
+    return rename_meta(tenant_dir, id, BLOCK_META_FILE, BLOCK_GONE_FILE, f);
+}
+
+err
+block_unmark_compacted(const char *tenant_dir, const block_uuid *id, struct fault *f)
+{
+    return rename_meta(tenant_dir, id, BLOCK_GONE_FILE, BLOCK_META_FILE, f);
+}
+
+err
+block_mark_damaged(const char *tenant_dir, const block_uuid *id, struct fault *f)
+{
+    return rename_meta(tenant_dir, id, BLOCK_META_FILE, BLOCK_BAD_FILE, f);
 }
 
 err

@@ -277,33 +277,25 @@ found_block(struct block_store *s, struct block_meta *m, struct fault *f, struct
     return store_block_new(s, t, m, f, ret);
 }
 
-/* The ids that a block found at start replaces: of live and of marked blocks, whose marking may have stopped
- * half way. Keyed by block id: ids are unique over tenants. */
-static void
-collect_inputs(const struct block_list *l, struct id_table *ret)
-{
-    for (size_t i = 0; i < l->count + l->compacted_count; i++) {
-        const struct block_meta *m = i < l->count ? &l->blocks[i] : &l->compacted[i - l->count].meta;
-        for (uint32_t k = 0; k < m->input_count; k++) {
-            *id_table_put(ret, &m->inputs[k]) = 1;
-        }
-    }
-}
-
-/* Sorted into tenants: `list` is in the order of its blocks, so each tenant's are too. */
+/* Sorted into tenants: `list` is in the order of its blocks, so each tenant's are too. `ids` are those of its
+ * blocks, live ones and then marked ones: the number of what replaced a block, of either, is its place. */
 static err
 load_tenant_blocks(struct block_store *s, struct block_list *l, const struct id_table *replaced,
-                   struct fault *f)
+                   const block_uuid *ids, struct fault *f)
 {
     struct stored_block_private *b = NULL;
+    const size_t known = l->count + l->compacted_count;
     for (size_t i = 0; i < l->count; i++) {
-        const bool gone = id_table_get(replaced, &l->blocks[i].id) != 0;
+        const size_t gone = id_table_get(replaced, &l->blocks[i].id);
         err rc = found_block(s, &l->blocks[i], f, &b);
         if (rc != OK) {
             return rc;
         }
         if (gone) { /* a crash came between publishing what replaces it and the mark */
-            store_compacted_add(s, b, clock_wall_ns(), false);
+            store_compacted_add(s, &(struct compacted){.block = b,
+                                                       .marked_ns = clock_wall_ns(),
+                                                       .has_by = gone <= known,
+                                                       .by = ids[gone <= known ? gone - 1 : 0]});
             continue;
         }
         struct block_snapshot_private *v = b->tenant->now; /* nobody else sees it yet */
@@ -314,11 +306,17 @@ load_tenant_blocks(struct block_store *s, struct block_list *l, const struct id_
         v->blocks[v->pub.count++] = &b->pub;
     }
     for (size_t i = 0; i < l->compacted_count; i++) {
+        const size_t by = id_table_get(replaced, &l->compacted[i].meta.id);
+        const bool has_by = by && by <= known;
         err rc = found_block(s, &l->compacted[i].meta, f, &b);
         if (rc != OK) {
             return rc;
         }
-        store_compacted_add(s, b, l->compacted[i].marked_ns, true);
+        store_compacted_add(s, &(struct compacted){.block = b,
+                                                   .marked_ns = l->compacted[i].marked_ns,
+                                                   .on_disk = true,
+                                                   .has_by = has_by,
+                                                   .by = ids[has_by ? by - 1 : 0]});
     }
     return OK;
 }
@@ -334,12 +332,18 @@ load(struct block_store *s, struct fault *f)
 {
     struct block_list list = {0};
     struct id_table replaced;
+    block_uuid *ids = NULL;
     struct fault g = {0};
     err rc = OK;
     id_table_init(&replaced, sizeof(block_uuid));
     TRY(block_list_scan(s->path, report_found, s, f, &list));
-    collect_inputs(&list, &replaced);
-    rc = load_tenant_blocks(s, &list, &replaced, f);
+    store_list_mend(s, &list);
+    store_list_replaced(&list, &replaced);
+    ids = mem_new_array(block_uuid, list.count + list.compacted_count + 1);
+    for (size_t i = 0; i < list.count + list.compacted_count; i++) {
+        ids[i] = i < list.count ? list.blocks[i].id : list.compacted[i - list.count].meta.id;
+    }
+    rc = load_tenant_blocks(s, &list, &replaced, ids, f);
     for (size_t i = 0; i < s->tenant_count; i++) { /* count what is there, also to close it again */
         store_tenant_show(s, s->tenants[i]);
     }
@@ -349,6 +353,7 @@ load(struct block_store *s, struct fault *f)
               LOG_FAULT(&g));
     }
 out:
+    mem_free(ids);
     id_table_fini(&replaced);
     block_list_fini(&list);
     return rc;

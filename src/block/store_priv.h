@@ -52,6 +52,8 @@ struct compacted {
     struct stored_block_private *block; /* a reference */
     int64_t marked_ns;
     bool on_disk; /* the mark is durable */
+    bool has_by;  /* the block `by` replaced it, and may have to give it back */
+    block_uuid by;
 };
 
 struct block_store {
@@ -95,8 +97,9 @@ void store_tenant_show(struct block_store *s, struct store_tenant *t);
 struct block_snapshot_private *store_tenant_set(struct block_store *s, struct store_tenant *t,
                                                 struct block_snapshot_private *next);
 /* mu held, changing held. Takes the reference. */
-void store_compacted_add(struct block_store *s, struct stored_block_private *b, int64_t marked_ns,
-                         bool on_disk);
+void store_compacted_add(struct block_store *s, const struct compacted *c);
+/* mu held: one more or (-1) less in the counts of compacted blocks. */
+void store_compacted_count(struct block_store *s, struct stored_block_private *b, int sign);
 /* Changing held, mu not: make the marks of compacted blocks durable; false when one could not be. */
 bool store_mark_all(struct block_store *s, struct fault *f);
 /* changing held. The blocks of a snapshot that are not in `gone`, each referenced, with room for more. */
@@ -106,6 +109,17 @@ struct stored_block **store_without(const struct block_snapshot_private *now,
 /* Give back what store_without returned. */
 void store_blocks_drop(struct stored_block **v, size_t n);
 void store_problem(struct block_store *s, enum block_problem what, const char *path, const char *reason);
+
+/* store_restore.c: an error of opening a block that no later try can do away with. */
+bool store_is_damage(err rc);
+/* At start, before anybody else is there: blocks that only damaged ones replaced become live in the list. */
+void store_list_mend(struct block_store *s, struct block_list *l);
+/* The ids that blocks found at start replace: of live and of marked ones, whose marking may have stopped half
+ * way. -> 1 + the place of what replaced it among live and then marked blocks; behind the last: a damaged
+ * one. */
+void store_list_replaced(const struct block_list *l, struct id_table *ret);
+/* mu not held. The block cannot be read: it leaves, and what it replaced comes back as far as it is there. */
+void store_set_aside(struct stored_block_private *b, const char *dir, err why, const struct fault *f);
 
 /* readers.c: mu held. The reader of a block that is going away, or NULL. */
 struct block_reader *store_reader_take(struct stored_block_private *b);

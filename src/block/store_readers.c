@@ -60,30 +60,6 @@ evict(struct block_store *s, size_t count)
     }
 }
 
-/* Out of what later snapshots have: it cannot be read. */
-static void
-set_aside(struct stored_block_private *b, const char *dir, err why, const struct fault *f)
-{
-    struct block_store *s = b->store;
-    struct block_snapshot_private *old = NULL;
-    mutex_lock(&s->mu);
-    store_changing_take(s);
-    const struct block_snapshot_private *now = b->tenant->now;
-    size_t n = 0;
-    struct stored_block **kept = store_without(now, &b, 1, 0, &n);
-    if (n < now->pub.count) {
-        old = store_tenant_set(s, b->tenant, store_snapshot_new(kept, n));
-    } else { /* another reader came first, or it was replaced */
-        store_blocks_drop(kept, n);
-    }
-    store_changing_give(s);
-    mutex_unlock(&s->mu);
-    if (old) {
-        store_snapshot_unref(old);
-        store_problem(s, why == ERR_UNSUPPORTED ? BLOCK_PROBLEM_VERSION : BLOCK_PROBLEM_CORRUPT, dir, f->msg);
-    }
-}
-
 /* mu not held: nobody else opens it now. */
 static err
 open_reader(struct stored_block_private *b, struct fault *f, struct block_reader **ret)
@@ -97,8 +73,8 @@ open_reader(struct stored_block_private *b, struct fault *f, struct block_reader
         return rc;
     }
     rc = block_reader_open(block, &g, ret);
-    if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED || rc == ERR_NOT_FOUND) {
-        set_aside(b, block, rc, &g);
+    if (store_is_damage(rc)) {
+        store_set_aside(b, block, rc, &g);
         rc = ERR_CORRUPT;
     }
     if (rc != OK && f) {

@@ -46,6 +46,7 @@ struct change {
     struct block_snapshot_private *next, *old;
     struct stored_block_private **gone; /* referenced */
     size_t gone_count;
+    const struct block_meta *by; /* what replaces them; NULL: nothing does */
 };
 
 static struct block_meta
@@ -77,6 +78,7 @@ prepare(struct block_store *s, const struct block_swap *swap, struct change *c, 
     mutex_unlock(&s->mu);
     MUST(!c->tenant->in_swap); /* one entry for each tenant */
     c->tenant->in_swap = true;
+    c->by = swap->add_count == 1 ? swap->add : NULL;
     c->gone = mem_new_array(struct stored_block_private *, swap->gone_count + 1);
     for (; c->gone_count < swap->gone_count; c->gone_count++) {
         c->gone[c->gone_count] = swap->gone[c->gone_count]->priv;
@@ -136,7 +138,12 @@ apply(struct block_store *s, struct change *changes, size_t n, err (*commit)(voi
             c->old = store_tenant_set(s, c->tenant, c->next);
             c->next = NULL;
             for (; c->gone_count; c->gone_count--) {
-                store_compacted_add(s, c->gone[c->gone_count - 1], now, false);
+                struct compacted gone = {.block = c->gone[c->gone_count - 1], .marked_ns = now};
+                if (c->by) {
+                    gone.has_by = true;
+                    gone.by = c->by->id;
+                }
+                store_compacted_add(s, &gone);
             }
         }
         mutex_unlock(&s->mu);
@@ -175,8 +182,8 @@ block_store_swap(struct block_store *s, const struct block_swap *swaps, size_t n
 
 /* --- blocks that were replaced --- */
 
-static void
-count_compacted(struct block_store *s, struct stored_block_private *b, int sign)
+void
+store_compacted_count(struct block_store *s, struct stored_block_private *b, int sign)
 {
     const size_t by = (size_t)(int64_t)sign; /* modulo: adds or takes away */
     struct store_tenant *t = b->tenant;
@@ -189,15 +196,14 @@ count_compacted(struct block_store *s, struct stored_block_private *b, int sign)
 }
 
 void
-store_compacted_add(struct block_store *s, struct stored_block_private *b, int64_t marked_ns, bool on_disk)
+store_compacted_add(struct block_store *s, const struct compacted *c)
 {
     if (s->compacted_count == s->compacted_cap) {
         s->compacted_cap = s->compacted_cap ? s->compacted_cap * 2 : 16;
         s->compacted = mem_realloc(s->compacted, s->compacted_cap, sizeof *s->compacted);
     }
-    s->compacted[s->compacted_count++] =
-        (struct compacted){.block = b, .marked_ns = marked_ns, .on_disk = on_disk};
-    count_compacted(s, b, 1);
+    s->compacted[s->compacted_count++] = *c;
+    store_compacted_count(s, c->block, 1);
 }
 
 bool
@@ -239,6 +245,52 @@ block_store_settle(struct block_store *s, struct fault *f)
     return all ? OK : ERR_IO;
 }
 
+/* A block that is served and took the place of others, the first of which is due; referenced, or NULL. */
+static struct stored_block_private *
+next_to_check(struct block_store *s, int64_t before_ns, size_t *at)
+{
+    struct stored_block_private *found = NULL;
+    mutex_lock(&s->mu);
+    while (found == NULL && *at < s->compacted_count) {
+        const struct compacted *c = &s->compacted[(*at)++];
+        const bool same = *at > 1 && c[-1].has_by && memcmp(&c[-1].by, &c->by, sizeof c->by) == 0;
+        const struct block_snapshot_private *now = c->block->tenant->now;
+        for (size_t i = 0; c->has_by && !same && c->marked_ns < before_ns && i < now->pub.count; i++) {
+            if (memcmp(&now->blocks[i]->meta.id, &c->by, sizeof c->by) == 0) {
+                found = now->blocks[i]->priv;
+                atomic_fetch_add_explicit(&found->refs, 1, memory_order_relaxed);
+                break;
+            }
+        }
+    }
+    mutex_unlock(&s->mu);
+    return found;
+}
+
+/* Before the files go that could take its place, a merged block shows that it can be opened. */
+static bool
+check_replacements(struct block_store *s, int64_t before_ns)
+{
+    struct stored_block_private *b = NULL;
+    struct block_reader *r = NULL;
+    struct fault f = {0};
+    size_t at = 0;
+    bool all = true;
+    while ((b = next_to_check(s, before_ns, &at)) != NULL) {
+        err rc = stored_block_open(&b->pub, &f, &r);
+        if (rc == OK) {
+            stored_block_done(&b->pub);
+        }
+        all = all && (rc == OK || rc == ERR_CORRUPT); /* a corrupt one has left by now */
+        store_block_unref(b);
+    }
+    if (!all) {
+        LOG_LIMITED(LOG_WARN, 1, "a merged block cannot be read now; what it replaced is not deleted yet",
+                    LOG_FAULT(&f));
+    }
+    return all;
+}
+
 /* changing held. Move out what may be deleted. A tenant with an unmarked block waits as a whole: the unmarked
  * one may be named by a block that would go, and a start would serve it again. */
 static struct compacted *
@@ -252,7 +304,7 @@ take_due(struct block_store *s, int64_t before_ns, size_t *ret)
         if (c.marked_ns < before_ns && c.block->tenant->unmarked == 0 &&
             atomic_load_explicit(&c.block->refs, memory_order_acquire) == 1) {
             due[n++] = c;
-            count_compacted(s, c.block, -1);
+            store_compacted_count(s, c.block, -1);
         } else {
             s->compacted[kept++] = c;
         }
@@ -269,6 +321,9 @@ block_store_sweep(struct block_store *s, int64_t before_unix_ns)
     char dir[PATH_MAX];
     struct fault f = {0};
     size_t n = 0, failed = 0;
+    if (!check_replacements(s, before_unix_ns)) {
+        return 0;
+    }
     mutex_lock(&s->mu);
     store_changing_take(s);
     mutex_unlock(&s->mu);
@@ -293,7 +348,7 @@ block_store_sweep(struct block_store *s, int64_t before_unix_ns)
         mutex_lock(&s->mu);
         store_changing_take(s);
         for (size_t i = 0; i < failed; i++) {
-            store_compacted_add(s, due[i].block, due[i].marked_ns, true);
+            store_compacted_add(s, &due[i]);
         }
         store_changing_give(s);
         mutex_unlock(&s->mu);

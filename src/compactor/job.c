@@ -183,7 +183,10 @@ count_failed(struct job *j, err rc, const struct block_merge_stats *stats)
     }
     series_add(c->m.errors, 1);
     if (rc == ERR_CORRUPT && j->opened == j->s->count && stats->bad_input < j->s->count) {
-        count_failure(c, &j->inputs[stats->bad_input], FAILURES_MAX);
+        struct stored_block *bad = j->s->blocks[stats->bad_input];
+        if (block_store_fall_back(bad, j->f.msg, NULL) != OK) {
+            count_failure(c, &j->inputs[stats->bad_input], FAILURES_MAX);
+        }
     } else if (j->opened == j->s->count && (rc == ERR_LIMIT || rc == ERR_UNSUPPORTED || rc == ERR_CORRUPT)) {
         for (size_t i = 0; i < j->s->count; i++) {
             count_failure(c, &j->inputs[i], 1);

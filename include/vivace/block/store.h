@@ -9,7 +9,9 @@
  * A snapshot stays readable until it is released, whatever is published or removed meanwhile. A block that
  * was replaced is marked compacted on disk at once (a start does not serve it) and deleted by
  * block_store_sweep. Crash story: an added block names what it replaces (block_meta.inputs), so a start that
- * finds both serves the new one and finishes the marking. Source: docs/block-format.md.
+ * finds both serves the new one and finishes the marking. A block that turns out to be damaged while what it
+ * replaced is still there gives its place back: at a start, when it is opened, before the files of its inputs
+ * are deleted. Source: docs/block-format.md.
  *
  * Memory: about 400 bytes a block; footers of blocks in use are kept up to `readers_bytes_max`, least
  * recently used go first. Threads: every call from any worker; disk I/O.
@@ -58,9 +60,13 @@ CHECKED err block_store_tenant_dir(struct block_store *s, slice tenant, char *re
 
 /* A reader of the block, shared and kept open between uses. The snapshot is held until stored_block_done, and
  * each success needs one. ERR_CORRUPT (also for a file that is gone, or of another version): the block is set
- * aside, no later snapshot has it; logged and counted. ERR_LIMIT over the budget, ERR_IO: retry. */
+ * aside, no later snapshot has it, but what it replaced as far as it is there; logged and counted. ERR_LIMIT
+ * over the budget, ERR_IO: retry. */
 CHECKED err stored_block_open(struct stored_block *b, struct fault *f, struct block_reader **ret);
 void stored_block_done(struct stored_block *b);
+/* Pages of the block are damaged: when all that it replaced is still there, that is served in its place.
+ * ERR_NOT_FOUND: it is not, or the block is not served any more; nothing changes. */
+CHECKED err block_store_fall_back(struct stored_block *b, const char *reason, struct fault *f);
 
 /* In one step for whoever takes a snapshot or holds a look: `add` (published on disk already; their metas are
  * copied) come, `gone` go. `commit` (may be NULL) runs inside the step, for what must change with it (a
@@ -86,7 +92,8 @@ void block_store_look_end(struct block_store *s);
 /* Make sure that every block that went is marked on disk: after OK no start serves one of them again. A swap
  * tries it itself; this says whether it worked. */
 CHECKED err block_store_settle(struct block_store *s, struct fault *f);
-/* Delete blocks that were marked compacted before `before_unix_ns` and that no snapshot holds; how many. */
+/* Delete blocks that were marked compacted before `before_unix_ns` and that no snapshot holds; how many. What
+ * replaced them is opened first. */
 size_t block_store_sweep(struct block_store *s, int64_t before_unix_ns);
 
 struct block_store_stats {

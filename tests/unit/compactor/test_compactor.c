@@ -278,6 +278,38 @@ a_corrupt_block_is_left_alone_and_the_others_go_on(void **state)
 }
 
 static void
+a_merged_block_with_a_damaged_page_is_made_again_of_its_inputs(void **state)
+{
+    struct fixture x = begin();
+    (void)state;
+    store_open(&x);
+    for (int i = 0; i < 4; i++) {
+        add_block(&x, 100, NOW - HOUR - i * NS_PER_S, 0);
+    }
+    assert_int_equal(compactor_cycle(x.c), 1);
+    const struct block_snapshot *v = block_store_snapshot(x.store, TENANT);
+    assert_int_equal(v->count, 1);
+    damage(&v->blocks[0]->meta);
+    block_snapshot_release(v);
+    for (int i = 0; i < 3; i++) {
+        add_block(&x, 100, NOW - HOUR - i * NS_PER_S, 0);
+    }
+    double errors = series_value(x.c->m.errors);
+    assert_int_equal(compactor_cycle(x.c), 0);
+    assert_int_equal(series_value(x.c->m.errors) - errors, 1);
+    assert_int_equal(content_of(x.store).blocks, 7);
+    while (compactor_cycle(x.c)) {
+    }
+    struct content all = content_of(x.store);
+    assert_true(all.blocks == 1 && all.spans == 700);
+    assert_int_equal(series_value(x.c->m.errors) - errors, 1);
+    store_close(&x);
+    store_open(&x);
+    assert_int_equal(content_of(x.store).spans, 700);
+    store_close(&x);
+}
+
+static void
 a_disk_that_is_nearly_full_stops_merges_and_not_for_ever(void **state)
 {
     struct fixture x = begin();
@@ -480,6 +512,7 @@ main(void)
         cmocka_unit_test(windows_and_bounds_are_kept),
         cmocka_unit_test(a_large_block_is_not_rewritten_for_a_few_late_spans),
         cmocka_unit_test(a_corrupt_block_is_left_alone_and_the_others_go_on),
+        cmocka_unit_test(a_merged_block_with_a_damaged_page_is_made_again_of_its_inputs),
         cmocka_unit_test(a_disk_that_is_nearly_full_stops_merges_and_not_for_ever),
         cmocka_unit_test(blocks_past_their_retention_are_deleted),
         cmocka_unit_test(over_the_size_the_oldest_blocks_go),
