@@ -3,6 +3,7 @@
 #include "text.h"
 #include "verify.h"
 
+#include "vivace/base/mem.h"
 #include "vivace/codec/json.h"
 
 #include <stdarg.h>
@@ -98,14 +99,28 @@ print_json(const struct found *b, const struct verify *v, struct buf *out)
     buf_append_byte(out, '\n');
 }
 
+bool
+verify_spend(struct verify *v, uint64_t work)
+{
+    const bool had = v->work <= v->work_max;
+    v->work = work > UINT64_MAX - v->work ? UINT64_MAX : v->work + work;
+    if (had && v->work > v->work_max) {
+        verify_problem(v, "file", "it unpacks to far more than a block does: nothing more of it is read");
+    }
+    return v->work <= v->work_max;
+}
+
 void
 verify_run(struct verify *v)
 {
     v->file = block_reader_file(v->reader);
     v->schema = block_reader_schema(v->reader);
+    v->unfit = mem_new_array(bool, v->file->meta->row_group_count + (size_t)1);
+    v->work_max = v->work_max ? v->work_max : VERIFY_WORK_BASE + v->file->source.size * VERIFY_WORK_PER_BYTE;
     verify_file(v);
     verify_columns(v);
     verify_rows(v);
+    mem_free(v->unfit);
 }
 
 static void

@@ -6,6 +6,11 @@
 #include "vivace/block/reader.h"
 
 #define VERIFY_PROBLEMS_MAX 100 /* told one by one; the rest is counted */
+/* What a file may cost to read: bytes after decompression, and 8 for each value. A block of ours takes some
+ * hundred for each byte of it; a hostile file unpacks to thousands, or names the same pages again and again.
+ */
+#define VERIFY_WORK_BASE     (UINT64_C(16) << 30)
+#define VERIFY_WORK_PER_BYTE 4096
 
 struct verify {
     const char *path; /* of the block */
@@ -17,11 +22,16 @@ struct verify {
     uint64_t problem_count;
     struct buf problems; /* "place\0text\0" one after another */
     uint64_t pages, values, spans, traces;
+    uint64_t work, work_max; /* 0: by the size of the file */
+    bool *unfit;             /* by row group: its rows are not looked at */
 };
 
 /* A problem at a place: "row group 0, column name, page 3". */
 void verify_problem(struct verify *v, const char *place, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* False when that is more than the file may cost: told once, and nothing more of it is read. */
+bool verify_spend(struct verify *v, uint64_t work);
 
 /* All of it; path, meta, reader and problems are set. */
 void verify_run(struct verify *v);

@@ -10,12 +10,20 @@
 
 #define INDEX_BYTES_MAX ((size_t)192 << 20) /* page indexes and the filter of one chunk */
 
+#define PAGE_WORK 64 /* bytes that a page costs whatever is in it */
+
 #define BOUND_CUT 64 /* bytes that a bound is cut to when it is longer */
 
 /* A page as it was met in the file's order, to be found again by its index. */
 struct met {
     uint64_t first_row;
     uint32_t rows, levels;
+};
+
+/* Where the pages of a row group's first column end: all the others must do the same. */
+struct cuts {
+    struct met *v;
+    size_t n;
 };
 
 struct chunk_check {
@@ -240,6 +248,20 @@ note_page(struct chunk_check *k, const struct parquet_vector *v)
     check_page_bounds(k, page);
 }
 
+/* What a dictionary took to read; of one that cannot be read, the most it can have taken. */
+static bool
+spend_dictionary(struct chunk_check *k, const struct parquet_values *dictionary, bool good)
+{
+    uint64_t work = BLOCK_PARQUET_LIMITS.page_bytes_max;
+    if (good) {
+        work = 8 * (uint64_t)dictionary->count;
+        for (size_t i = 0; i < dictionary->count; i++) {
+            work += plain(k, dictionary, i).n;
+        }
+    }
+    return verify_spend(k->v, work);
+}
+
 /* In the order they stand. */
 static bool
 read_pages(struct chunk_check *k, struct parquet_column *c)
@@ -253,10 +275,15 @@ read_pages(struct chunk_check *k, struct parquet_column *c)
         rc = parquet_column_dictionary(c, &f, &dictionary);
         if (rc != OK) {
             problem(k, "dictionary: %s", f.msg[0] ? f.msg : "it is not there");
+        }
+        if (!spend_dictionary(k, &dictionary, rc == OK) || rc != OK) {
             return false;
         }
     }
     while (rc == OK && (rc = parquet_column_next(c, &f, &page)) == OK) {
+        if (!verify_spend(k->v, PAGE_WORK + page.bytes + 8 * (uint64_t)page.level_count)) {
+            return false;
+        }
         rc = parquet_column_decode(c, PARQUET_DECODE_VALUES, &f, &v);
         if (rc == OK) {
             note_page(k, &v);
@@ -328,22 +355,51 @@ check_totals(struct chunk_check *k)
     k->v->values += k->values;
 }
 
+/* Rows can be put together page by page, at the cost of each page once. */
+static bool
+is_even(struct chunk_check *k, struct cuts *cuts)
+{
+    if (k->column == 0) {
+        mem_free(cuts->v);
+        *cuts = (struct cuts){0};
+        cuts->v = mem_new_array(struct met, k->met_count + 1);
+        cuts->n = k->met_count;
+        memcpy(cuts->v, k->met, k->met_count * sizeof *k->met);
+        return true;
+    }
+    bool even = k->met_count == cuts->n;
+    for (size_t i = 0; even && i < cuts->n; i++) {
+        even = k->met[i].first_row == cuts->v[i].first_row && k->met[i].rows == cuts->v[i].rows;
+    }
+    if (!even) {
+        problem(k, "its pages do not end at the rows where those of the first column end");
+    }
+    return even;
+}
+
 static void
-check_chunk(struct verify *v, struct parquet_column *c, size_t group, size_t column)
+check_chunk(struct verify *v, struct parquet_column *c, struct cuts *cuts, size_t group, size_t column)
 {
     struct chunk_check k = {.v = v, .group = group, .column = column};
     k.chunk = parquet_meta_chunk(v->file->meta, group, column);
     k.leaf = parquet_schema_column(v->file->meta->schema, column);
     k.order = parquet_order_of(k.leaf->field.type, k.leaf->field.logical);
     arena_init(&k.arena, INDEX_BYTES_MAX);
-    load_indexes(&k);
-    check_locations(&k);
-    if (read_pages(&k, c)) {
+    bool good = verify_spend(v, (uint64_t)k.chunk->offset_index_bytes + k.chunk->column_index_bytes +
+                                    k.chunk->bloom_bytes);
+    if (good) {
+        load_indexes(&k);
+        check_locations(&k);
+        good = read_pages(&k, c);
+    }
+    if (good) {
         check_totals(&k);
+        good = is_even(&k, cuts) && k.has_pages;
         if (k.has_pages) {
             read_by_index(&k, c);
         }
     }
+    v->unfit[group] = v->unfit[group] || !good;
     mem_free(k.met);
     arena_fini(&k.arena);
 }
@@ -354,11 +410,13 @@ verify_columns(struct verify *v)
     const struct parquet_meta *m = v->file->meta;
     struct parquet_scratch *scratch = parquet_scratch_create(&BLOCK_PARQUET_LIMITS);
     struct parquet_column *c = parquet_column_create(scratch);
+    struct cuts cuts = {.n = 0};
     for (size_t g = 0; g < m->row_group_count; g++) {
         for (size_t i = 0; i < (size_t)m->schema->column_count; i++) {
-            check_chunk(v, c, g, i);
+            check_chunk(v, c, &cuts, g, i);
         }
     }
+    mem_free(cuts.v);
     parquet_column_destroy(c);
     parquet_scratch_destroy(scratch);
 }

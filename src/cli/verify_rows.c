@@ -11,6 +11,8 @@
 #define BATCH_BYTES_MAX ((size_t)768 << 20)
 #define TREE_ROWS_MAX   (4U << 20) /* a trace of more spans: its tree is not checked */
 #define NAME_BYTES_MAX  ((size_t)64 << 20)
+#define TRACE_BYTES_MAX ((size_t)256 << 20) /* names of one trace: services, root */
+#define SERVICES_MAX    (1U << 20)          /* of one trace: those beyond it are not compared */
 #define STATUS_ERROR    2
 
 /* Columns that follow from the spans; all of them required, the last three in a list. */
@@ -116,6 +118,9 @@ count_service(struct trace *t, slice name, bool is_error)
 {
     uintptr_t at = (uintptr_t)str_table_get(&t->service_at, name);
     if (at == 0) {
+        if (t->counted.n == SERVICES_MAX) {
+            return;
+        }
         (void)services_add(t, &t->counted, name);
         at = t->counted.n;
         (void)str_table_put(&t->service_at, name,
@@ -211,7 +216,7 @@ take_services(struct rows_check *r, uint64_t row, bool first)
             problem(r, row, "trace_services have no such value");
             break;
         }
-        if (first) {
+        if (first && r->trace.stored.n < SERVICES_MAX) {
             struct service *s = services_add(&r->trace, &r->trace.stored, name->values.bytes[r->service]);
             s->spans = (uint64_t)spans->values.i32[r->service];
             s->errors = (uint64_t)errors->values.i32[r->service];
@@ -411,6 +416,11 @@ static void
 check_block(struct rows_check *r, uint64_t problems_before)
 {
     const struct block_meta *m = r->v->meta;
+    for (size_t g = 0; g < r->v->file->meta->row_group_count; g++) {
+        if (r->v->unfit[g]) {
+            return;
+        }
+    }
     if (r->v->problem_count != problems_before) {
         return; /* rows are missing: what follows would say the same again */
     }
@@ -433,12 +443,16 @@ verify_rows(struct verify *v)
         r.columns[i] = parquet_column_create(r.scratch);
     }
     r.other = parquet_column_create(r.scratch);
-    arena_init(&r.trace.arena, 0);
+    arena_init(&r.trace.arena, TRACE_BYTES_MAX);
     buf_init(&r.trace.true_service, NAME_BYTES_MAX);
     buf_init(&r.trace.true_name, NAME_BYTES_MAX);
     str_table_init(&r.trace.service_at);
     for (r.group = 0; r.group < v->file->meta->row_group_count; r.group++) {
-        check_group(&r);
+        if (v->unfit[r.group]) { /* it is told why */
+            r.trace.open = false;
+        } else {
+            check_group(&r);
+        }
     }
     trace_end(&r);
     check_block(&r, problems);

@@ -286,6 +286,7 @@ advance(struct parquet_column *c, struct fault *f)
         c->at = c->body_off + c->header.compressed_bytes;
     }
     c->page.level_count = c->header.value_count;
+    c->page.bytes = c->header.uncompressed_bytes;
     c->page.encoding = (enum parquet_encoding)c->header.encoding;
     c->page.coded =
         c->page.encoding == PARQUET_RLE_DICTIONARY || c->page.encoding == PARQUET_PLAIN_DICTIONARY;

@@ -28,7 +28,7 @@ static void
 verify(struct block_reader *r)
 {
     struct block_meta meta = {.tenant = "fuzz"};
-    struct verify v = {.path = "fuzz", .meta = &meta, .reader = r};
+    struct verify v = {.path = "fuzz", .meta = &meta, .reader = r, .work_max = 1 << 28};
     buf_init(&v.problems, 1 << 20);
     verify_run(&v);
     buf_fini(&v.problems);

@@ -44,6 +44,7 @@ struct parquet_page {
     uint64_t first_row; /* in the row group; a first entry with rep > 0 goes on with the row before */
     uint32_t row_count; /* rows that begin here */
     uint32_t level_count;
+    uint32_t bytes; /* uncompressed, as its header says; within the limit of a page */
     enum parquet_encoding encoding;
     bool coded; /* dictionary codes: may be decoded as codes */
 };

@@ -65,13 +65,13 @@ drop_block(struct block *b)
     buf_fini(&b->spans);
 }
 
-/* How many problems; the text of all of them into `problems`. */
+/* How many problems; the text of all of them into `problems`. `work_max` is 0 for what a user has. */
 static uint64_t
-problems_of(const struct block *b, struct buf *problems)
+problems_within(const struct block *b, uint64_t work_max, struct buf *problems)
 {
     slice bytes = slice_of(b->p, b->n);
     struct parquet_source source = parquet_source_of(&bytes);
-    struct verify v = {.path = "test", .meta = &b->meta};
+    struct verify v = {.path = "test", .meta = &b->meta, .work_max = work_max};
     struct fault f = {0};
     buf_init(&v.problems, 1 << 20);
     if (block_reader_open_source(&source, "test", &f, &v.reader) != OK) {
@@ -84,7 +84,14 @@ problems_of(const struct block *b, struct buf *problems)
         buf_append_slice(problems, buf_slice(&v.problems));
     }
     buf_fini(&v.problems);
+    assert_true(work_max || v.work <= v.work_max / 100); /* a block of ours is far away from its bound */
     return v.problem_count;
+}
+
+static uint64_t
+problems_of(const struct block *b, struct buf *problems)
+{
+    return problems_within(b, 0, problems);
 }
 
 static void
@@ -158,6 +165,25 @@ every_flip_inside_a_page_is_reported_with_its_place(void **state)
         buf_fini(&problems);
     }
     parquet_meta_destroy(m);
+    drop_block(&b);
+}
+
+static void
+a_file_that_unpacks_to_too_much_is_not_read_further(void **state)
+{
+    const uint64_t budgets[] = {1, 10000, 100000};
+    struct block b = make_block(5);
+    (void)state;
+    assert_int_equal(problems_of(&b, NULL), 0);
+    for (size_t i = 0; i < 3; i++) {
+        struct buf problems;
+        buf_init(&problems, 1 << 20);
+        assert_int_equal(problems_within(&b, budgets[i], &problems),
+                         1); /* told once, and nothing that follows from it: rows are not put together */
+        assert_true(slice_find(buf_slice(&problems), SL("it unpacks to far more than a block does")) !=
+                    SIZE_MAX);
+        buf_fini(&problems);
+    }
     drop_block(&b);
 }
 
@@ -248,6 +274,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_good_block_has_no_problem, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(a_flip_is_reported_or_changes_nothing, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(every_flip_inside_a_page_is_reported_with_its_place, make_dir,
+                                        drop_dir),
+        cmocka_unit_test_setup_teardown(a_file_that_unpacks_to_too_much_is_not_read_further, make_dir,
                                         drop_dir),
         cmocka_unit_test_setup_teardown(a_meta_that_tells_another_story_is_reported, make_dir, drop_dir),
         cmocka_unit_test(a_wrong_tree_is_named),
