@@ -68,13 +68,14 @@ struct group_job {
     struct listed_group group;
     struct group_judge *judge; /* of the block `of_block` */
     size_t of_block;
-    uint32_t *some; /* traces that may match, by number */
-    trace_id *ids;  /* of them */
-    uint64_t *hashes;
-    uint8_t *spread; /* they lie elsewhere too */
-    uint32_t *found; /* traces that do match, newest first */
-    uint8_t *odd;    /* by number: it must be put together */
+    uint32_t *some;   /* traces that may match, by number */
+    trace_id *ids;    /* of them */
+    uint64_t *hashes; /* of the ids, once `hashed` */
+    uint8_t *spread;  /* they lie elsewhere too */
+    uint32_t *found;  /* traces that do match, newest first */
+    uint8_t *odd;     /* by number: it must be put together */
     size_t count, cap, matched;
+    bool hashed;
     size_t sure;    /* of the matched: those that need not be put together */
     uint64_t bytes; /* read by it already counted */
     uint64_t judged;
@@ -175,6 +176,7 @@ look_at_group(void *ctx, size_t slot, size_t i)
     struct group_judge *j = job->judge;
     job->count = job->matched = job->sure = 0;
     job->judged = 0;
+    job->hashed = false;
     job->rc = group_judge_open(j, job->group.group, &job->fault);
     if (job->rc != OK || j->trace_count == 0 || j->never_loose) {
         return;
@@ -184,7 +186,6 @@ look_at_group(void *ctx, size_t slot, size_t i)
         const struct judged_trace *t = &j->traces[k];
         if (judged_is_part(j, t) || (judged_may_match(j, t) && is_in_range(&c->hunt, t))) {
             job->ids[job->count] = t->id;
-            job->hashes[job->count] = trace_sets_hash(&t->id);
             job->some[job->count++] = (uint32_t)k;
         }
     }
@@ -198,6 +199,16 @@ far_apart(uint64_t from, uint64_t to, uint64_t other_from, uint64_t other_to)
 {
     return (other_from > to && other_from - to > SEARCH_MARGIN_NS) ||
            (from > other_to && from - other_to > SEARCH_MARGIN_NS);
+}
+
+/* Hashes of the ids, once somebody is asked about all of them. */
+static void
+hash_ids(struct group_job *job)
+{
+    for (size_t i = 0; i < job->count && !job->hashed; i++) {
+        job->hashes[i] = trace_sets_hash(&job->ids[i]);
+    }
+    job->hashed = true;
 }
 
 static err
@@ -220,6 +231,7 @@ ask_blocks(struct blocks_cursor *c, struct group_job *job, struct fault *f)
             far_apart(from, to, v->blocks[b]->meta.min_start_ns, v->blocks[b]->meta.max_end_ns)) {
             continue;
         }
+        hash_ids(job);
         for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
             TRY(trace_sets_ask(&c->sets, b, r, g, job->ids, job->hashes, job->count, job->spread, f));
         }
@@ -235,6 +247,8 @@ ask_neighbours(struct blocks_cursor *c, struct group_job *job, struct fault *f)
     const struct block_reader *r = c->list.readers[job->group.block];
     const size_t last = job->count - 1;
     err rc = OK;
+    job->hashes[0] = trace_sets_hash(&job->ids[0]);
+    job->hashes[last] = trace_sets_hash(&job->ids[last]);
     if (job->group.group > 0 && job->some[0] == 0) {
         TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group - 1, job->ids, job->hashes, 1,
                            job->spread, f));

@@ -30,10 +30,26 @@ value_static(const struct raw_column *raw, size_t i, uint8_t type)
     }
 }
 
-static inline uint32_t
-code_of(const struct raw_column *raw, uint32_t value)
+/* Is there an entry for each row and nothing else, so that entry i is row i? */
+static bool
+is_flat(const struct raw_column *raw, enum owner owner, size_t owners)
 {
-    return raw->codes ? raw->codes[value] : value;
+    return owner == OWNER_ROW && raw->max_rep == 0 && raw->level_count == owners;
+}
+
+/* Codes of rows: a value that is there moves on to the next, without a branch. */
+static uint32_t
+flat_codes(const struct raw_column *raw, size_t n, uint32_t *codes)
+{
+    const uint32_t *from = raw->codes;
+    const uint8_t max = raw->max_def;
+    uint32_t value = 0;
+    for (size_t i = 0; i < n && value < raw->value_count; i++) {
+        const uint32_t has = raw->def[i] == max;
+        codes[i] = ((from ? from[value] : value) + 1) & (0 - has);
+        value += has;
+    }
+    return value;
 }
 
 /* Codes by owner: the code of its value + 1, 0 when it has none. */
@@ -42,67 +58,76 @@ place_codes(struct group_scan *s, const struct raw_column *raw, enum owner owner
             struct fault *f, const uint32_t **ret)
 {
     uint32_t *codes = scan_alloc(s, owners + 1, sizeof *codes);
-    const uint8_t present = owner_def(owner);
-    uint32_t value = 0;
-    size_t n = 0;
+    const uint32_t *of = NULL;
+    uint32_t found = 0;
+    err rc = OK;
     if (codes == NULL) {
         return scan_no_memory(f);
     }
-    if (raw->def == NULL && raw->value_count == owners && (raw->max_rep == 0 || present)) {
-        for (size_t i = 0; i < owners; i++) {
-            codes[i] = code_of(raw, (uint32_t)i) + 1;
+    *ret = codes;
+    if (is_flat(raw, owner, owners) && raw->def) {
+        memset(codes, 0, owners * sizeof *codes);
+        found = flat_codes(raw, owners, codes);
+        return found == raw->value_count ? OK
+                                         : scan_corrupt(s, "columns have different numbers of values", f);
+    }
+    if (is_flat(raw, owner, owners) && raw->value_count == owners) {
+        for (size_t i = 0; i < owners && raw->codes; i++) {
+            codes[i] = raw->codes[i] + 1;
         }
-        *ret = codes;
+        for (size_t i = 0; i < owners && !raw->codes; i++) {
+            codes[i] = (uint32_t)i + 1;
+        }
         return OK;
     }
-    for (size_t i = 0; i < raw->level_count; i++) {
-        const uint8_t def = raw->def ? raw->def[i] : raw->max_def;
-        const bool has = def == raw->max_def && value < raw->value_count;
-        if (def >= present && n == owners) {
-            return scan_corrupt(s, "columns have different numbers of values", f);
-        }
-        if (def >= present) {
-            codes[n++] = has ? code_of(raw, value) + 1 : 0;
-        }
-        value += has;
+    TRY(raw_values_of(s, raw, owner_def(owner), owners, f, &of));
+    for (size_t i = 0; i < owners; i++) {
+        codes[i] = of[i] == UINT32_MAX ? 0 : (raw->codes ? raw->codes[of[i]] : of[i]) + 1;
     }
-    if (n != owners || value != raw->value_count) {
-        return scan_corrupt(s, "columns have different numbers of values", f);
+out:
+    return rc;
+}
+
+/* Whole numbers by owner; `of` NULL: owner i's is value i. */
+static void
+place_ints(const struct raw_column *raw, size_t owners, const uint32_t *of, int64_t *ints, uint64_t *present)
+{
+    const bool wide = raw->type == PARQUET_INT64;
+    for (size_t i = 0; of && i < owners; i++) {
+        ints[i] = of[i] == UINT32_MAX ? 0 : wide ? raw->values.i64[of[i]] : raw->values.i32[of[i]];
+        present[i / 64] |= (uint64_t)(of[i] != UINT32_MAX) << i % 64;
     }
-    *ret = codes;
-    return OK;
+    for (size_t i = 0; !of && !wide && i < owners; i++) {
+        ints[i] = raw->values.i32[i];
+    }
 }
 
 static err
 ints_vector(struct group_scan *s, const struct raw_column *raw, enum owner owner, size_t owners, uint8_t type,
             struct fault *f, struct slot_vector *ret)
 {
-    const bool wide = raw->type == PARQUET_INT64;
+    const bool all = raw->def == NULL && raw->value_count == owners;
     const uint32_t *of = NULL;
+    uint64_t *present = NULL;
     err rc = OK;
     *ret = (struct slot_vector){.form = VECTOR_INTS, .type = type, .count = owners};
-    if (raw->def == NULL && raw->value_count == owners && wide) {
+    if (all && raw->type == PARQUET_INT64) {
         ret->ints = raw->values.i64;
         return OK;
     }
     int64_t *ints = scan_alloc(s, owners + 1, sizeof *ints);
-    if (ints && raw->max_def == 0 && raw->max_rep == 0 && raw->value_count == owners && !wide) {
-        for (size_t i = 0; i < owners; i++) {
-            ints[i] = raw->values.i32[i];
-        }
-        ret->ints = ints;
-        return OK;
-    }
-    uint64_t *present = scan_alloc(s, owners / 64 + 1, sizeof *present);
-    if (!ints || !present) {
+    if (ints == NULL) {
         return scan_no_memory(f);
     }
-    memset(present, 0, (owners / 64 + 1) * sizeof *present);
-    TRY(raw_values_of(s, raw, owner_def(owner), owners, f, &of));
-    for (size_t i = 0; i < owners; i++) {
-        ints[i] = of[i] == UINT32_MAX ? 0 : wide ? raw->values.i64[of[i]] : raw->values.i32[of[i]];
-        present[i / 64] |= (uint64_t)(of[i] != UINT32_MAX) << i % 64;
+    if (!all || !is_flat(raw, owner, owners)) {
+        present = scan_alloc(s, owners / 64 + 1, sizeof *present);
+        if (present == NULL) {
+            return scan_no_memory(f);
+        }
+        memset(present, 0, (owners / 64 + 1) * sizeof *present);
+        TRY(raw_values_of(s, raw, owner_def(owner), owners, f, &of));
     }
+    place_ints(raw, owners, of, ints, present);
     ret->ints = ints;
     ret->present = raw->value_count == owners ? NULL : present;
 out:
@@ -117,20 +142,26 @@ raw_vector(struct group_scan *s, const struct raw_column *raw, enum owner owner,
     if (raw->codes == NULL && (raw->type == PARQUET_INT32 || raw->type == PARQUET_INT64)) {
         return ints_vector(s, raw, owner, owners, type, f, ret);
     }
+    /* a required column's codes are the vector's */
+    const bool bare = raw->codes && raw->max_def == 0 && is_flat(raw, owner, owners);
+    const uint32_t nils = bare ? 0 : 1;
     struct tql_static *dict = scan_alloc(s, raw->values.count + 1, sizeof *dict);
     if (dict == NULL) {
         return scan_no_memory(f);
     }
     dict[0] = TQL_STATIC_NIL;
     for (size_t i = 0; i < raw->values.count; i++) {
-        dict[i + 1] = value_static(raw, i, type);
+        dict[i + nils] = value_static(raw, i, type);
     }
     *ret = (struct slot_vector){.form = VECTOR_CODED,
                                 .type = type,
                                 .count = owners,
+                                .codes = raw->codes,
                                 .dict = dict,
-                                .dict_count = (uint32_t)raw->values.count + 1};
-    TRY(place_codes(s, raw, owner, owners, f, &ret->codes));
+                                .dict_count = (uint32_t)raw->values.count + nils};
+    if (!bare) {
+        TRY(place_codes(s, raw, owner, owners, f, &ret->codes));
+    }
 out:
     return rc;
 }

@@ -167,13 +167,59 @@ vector_mask(struct group_scan *s, const struct tql_cond *c, const struct slot_ve
     return v->form == VECTOR_CODED ? coded_mask(s, c, v, f, m) : ints_mask(s, c, v, f, m);
 }
 
+static void
+invert(uint64_t *m, size_t bits)
+{
+    for (size_t i = 0; i * 64 < bits; i++) {
+        m[i] = ~m[i];
+    }
+    if (bits % 64) {
+        m[bits / 64] &= (UINT64_C(1) << bits % 64) - 1;
+    }
+}
+
+/* `span:id = "..."`: ids are compared as they are, not as text. */
+static bool
+asks_for_id(const struct group_scan *s, const struct tql_cond *c)
+{
+    return s->plan->compiler.slots.slots[c->slot].attr.intrinsic == TQL_INTRINSIC_SPAN_ID &&
+           (c->op == TQL_OP_EQ || c->op == TQL_OP_NEQ) && c->value.type == TQL_STRING;
+}
+
+static err
+ids_mask(struct group_scan *s, const struct tql_cond *c, struct fault *f, uint64_t *m)
+{
+    const slice text = tql_static_slice(&c->value);
+    const span_id *ids = NULL;
+    char again[2 * SPAN_ID_BYTES];
+    span_id id;
+    err rc = OK;
+    bool is_id = hex_decode(text, id.b, sizeof id.b);
+    if (is_id) { /* the text of an id has small letters */
+        hex_encode(id.b, sizeof id.b, again);
+        is_id = slice_eq(text, slice_of(again, sizeof again));
+        TRY(group_span_ids(s, f, &ids));
+    }
+    for (size_t i = 0; is_id && i < s->rows; i++) {
+        m[i / 64] |= (uint64_t)span_id_eq(&ids[i], &id) << i % 64;
+    }
+    if (c->op == TQL_OP_NEQ) {
+        invert(m, s->rows);
+    }
+out:
+    return rc;
+}
+
 err
 group_cond(struct group_scan *s, const struct tql_cond *c, struct fault *f, uint64_t *ret)
 {
     const struct slot_vector *v = NULL;
     err rc = OK;
-    TRY(group_slot(s, c->slot, f, &v));
     memset(ret, 0, s->words * sizeof *ret);
+    if (asks_for_id(s, c)) {
+        return ids_mask(s, c, f, ret);
+    }
+    TRY(group_slot(s, c->slot, f, &v));
     rc = vector_mask(s, c, v, f, ret);
 out:
     return rc;
@@ -287,16 +333,15 @@ cond_entries(struct group_scan *s, const struct domain *d, const struct tql_cond
     const bool elements = slot_is_part(&s->plan->compiler.slots.slots[c->slot]);
     const struct slot_vector *v = NULL;
     struct tql_static nil = TQL_STATIC_NIL;
-    uint64_t *m = ret;
+    uint64_t *m = NULL;
     err rc = OK;
+    if (!d->parts) {
+        return group_cond(s, c, f, ret);
+    }
     TRY(group_slot(s, c->slot, f, &v));
-    if (d->parts) {
-        TRY(mask_of(s, v->count, f, &m));
-    }
+    TRY(mask_of(s, v->count, f, &m));
     TRY(vector_mask(s, c, v, f, m));
-    if (d->parts) {
-        expand(d, s->rows, m, elements, tql_cond_eval(c, &nil), ret);
-    }
+    expand(d, s->rows, m, elements, tql_cond_eval(c, &nil), ret);
 out:
     return rc;
 }
@@ -306,17 +351,6 @@ combine(uint8_t op, uint64_t *a, const uint64_t *b, size_t words)
 {
     for (size_t i = 0; i < words; i++) {
         a[i] = op == TQL_OP_AND ? a[i] & b[i] : a[i] | b[i];
-    }
-}
-
-static void
-invert(uint64_t *m, size_t bits)
-{
-    for (size_t i = 0; i * 64 < bits; i++) {
-        m[i] = ~m[i];
-    }
-    if (bits % 64) {
-        m[bits / 64] &= (UINT64_C(1) << bits % 64) - 1;
     }
 }
 

@@ -22,20 +22,34 @@ keep_values(struct group_scan *s, const struct parquet_node *node, const struct 
         }
         return OK;
     }
-    for (size_t i = 0; i < v->count; i++) {
-        bytes += v->bytes[i].n;
+    if (v->count == 0) {
+        return OK;
     }
-    uint8_t *p = scan_alloc(s, bytes + 1, 1);
+    /* They stand one after the other in what was decoded, with their lengths in between at most: one copy. */
+    const uint8_t *low = v->bytes[0].p;
+    const uint8_t *high = low;
+    for (size_t i = 0; i < v->count; i++) {
+        const slice x = v->bytes[i];
+        bytes += x.n;
+        low = x.n && (low == NULL || x.p < low) ? x.p : low;
+        high = x.n && x.p + x.n > high ? x.p + x.n : high;
+    }
+    const size_t across = bytes ? (size_t)(high - low) : 0;
+    const bool packed = across <= bytes + 4 * v->count;
+    uint8_t *p = scan_alloc(s, (packed ? across : bytes) + 1, 1);
     if (p == NULL) {
         return scan_no_memory(f);
     }
+    if (packed && across) {
+        memcpy(p, low, across);
+    }
     for (size_t i = 0; i < v->count; i++) {
-        slice x = v->bytes[i];
-        ((slice *)to)[i] = slice_of(p, x.n);
-        if (x.n) {
+        const slice x = v->bytes[i];
+        ((slice *)to)[i] = slice_of(packed && x.n ? p + (x.p - low) : p, x.n);
+        if (!packed && x.p) {
             memcpy(p, x.p, x.n);
+            p += x.n;
         }
-        p += x.n;
     }
     return OK;
 }

@@ -304,6 +304,22 @@ out:
     return rc;
 }
 
+/* The row behind the last of the trace that begins at `from`. */
+static size_t
+trace_end(const struct raw_column *raw, size_t from, size_t rows)
+{
+    const slice *ids = raw->values.bytes;
+    size_t i = from + 1;
+    if (raw->codes) {
+        for (const uint32_t code = raw->codes[from]; i < rows && raw->codes[i] == code; i++) {
+        }
+    } else {
+        for (; i < rows && slice_eq(ids[i], ids[from]); i++) {
+        }
+    }
+    return i;
+}
+
 err
 group_traces(struct group_scan *s, struct fault *f, struct group_traces *ret)
 {
@@ -319,25 +335,22 @@ group_traces(struct group_scan *s, struct fault *f, struct group_traces *ret)
     if (raw->value_count != s->rows) {
         return scan_corrupt(s, "columns have different numbers of rows", f);
     }
-    const slice *ids = raw->values.bytes;
-    const uint32_t *codes = raw->codes;
-    for (size_t i = 0; i < s->rows; i++) {
-        n += i == 0 || (codes ? codes[i] != codes[i - 1] : !slice_eq(ids[i], ids[i - 1]));
+    for (size_t i = 0; i < s->rows; n++) {
+        i = trace_end(raw, i, s->rows);
     }
     struct group_trace *v = scan_alloc(s, n + 1, sizeof *v);
     if (v == NULL) {
         return scan_no_memory(f);
     }
     n = 0;
-    for (size_t i = 0; i < s->rows; i++) {
-        if (i == 0 || (codes ? codes[i] != codes[i - 1] : !slice_eq(ids[i], ids[i - 1]))) {
-            v[n].from = (uint32_t)i;
-            if (!hex_decode(ids[codes ? codes[i] : i], v[n].id.b, TRACE_ID_BYTES)) {
-                return scan_corrupt(s, "trace_id is not 32 hex digits", f);
-            }
-            n++;
+    for (size_t i = 0; i < s->rows; n++) {
+        const size_t to = trace_end(raw, i, s->rows);
+        v[n].from = (uint32_t)i;
+        v[n].to = (uint32_t)to;
+        if (!hex_decode(raw->values.bytes[raw->codes ? raw->codes[i] : i], v[n].id.b, TRACE_ID_BYTES)) {
+            return scan_corrupt(s, "trace_id is not 32 hex digits", f);
         }
-        v[n - 1].to = (uint32_t)i + 1;
+        i = to;
     }
     p->traces = (struct group_traces){v, n};
     p->has_traces = true;
@@ -412,7 +425,7 @@ trace_id_vector(struct group_scan *s, struct fault *f, struct slot_vector *ret)
 {
     err rc = OK;
     TRY(column_vector(s, BLOCK_TRACE_ID, TQL_STRING, f, ret));
-    struct tql_static *dict = scan_alloc(s, ret->dict_count, sizeof *dict);
+    struct tql_static *dict = scan_alloc(s, ret->dict_count + (size_t)1, sizeof *dict);
     if (dict == NULL) {
         return scan_no_memory(f);
     }
@@ -421,7 +434,7 @@ trace_id_vector(struct group_scan *s, struct fault *f, struct slot_vector *ret)
         while (id.n > 1 && id.p[0] == '0') {
             id = slice_sub(id, 1, id.n);
         }
-        dict[i] = i ? tql_static_string(id) : TQL_STATIC_NIL;
+        dict[i] = ret->dict[i].type == TQL_NIL ? TQL_STATIC_NIL : tql_static_string(id);
     }
     ret->dict = dict;
 out:

@@ -34,9 +34,10 @@ enum vector_form {
     VECTOR_INTS,  /* ints[i] of type `type`, where `present` says so */
 };
 
-/* The values of one slot. dict[0] is nil: the owner has no such attribute. Another entry may be nil too: the
- * owner has it, but it is nothing the language can look at (a list of lists). Conditions are best run once
- * for each entry; entries may repeat, and some may be used by no row. */
+/* The values of one slot. dict[0] is nil, the owner has no such attribute, unless every span has one (name,
+ * kind). Another entry may be nil too: the owner has it, but it is nothing the language can look at (a list
+ * of lists). Conditions are best run once for each entry; entries may repeat, and some may be used by no row.
+ */
 struct slot_vector {
     uint8_t form; /* enum vector_form */
     uint8_t type; /* INTS: TQL_INT, TQL_DURATION, TQL_STATUS, TQL_KIND */
