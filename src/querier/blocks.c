@@ -504,7 +504,8 @@ search_advance(void *cursor, struct candidates *out, struct search_stats *stats,
         TRY(hand_over(c, &c->jobs[i], out, f));
     }
     count_work(c, stats);
-    c->round = c->round * 2 < ROUND_MAX ? c->round * 2 : ROUND_MAX;
+    const size_t most = 2 * parallel_slots(c->hunt.pool); /* more would only hold memory */
+    c->round = c->round * 2 < most ? c->round * 2 : most < ROUND_MAX ? most : ROUND_MAX;
     *ret_horizon = group_list_bound(&c->list);
 out:
     return rc;

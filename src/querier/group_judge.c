@@ -22,8 +22,8 @@ struct group_judge_private {
     const uint64_t *starts;
     const span_id *ids;
     const struct slot_vector *trace_start, *trace_duration, *root_name, *root_service;
-    uint8_t *odd;             /* by trace: it must be put together */
-    struct group_trees trees; /* when the plan needs structure */
+    struct group_trees trees; /* when the plan needs structure; and which traces must be put together */
+    bool has_trees;
     bool relevant_known;
     uint64_t *relevant; /* rows the answer stands on; NULL: all of them */
     /* of the trace */
@@ -293,18 +293,16 @@ add_bits(struct group_judge *j, const uint64_t *mask, uint32_t bit, bool exact, 
     }
 }
 
-/* Which traces must be put together, and (with structure) the trees of the others. */
+/* What tells which traces must be put together, and (with structure) the trees of the others. */
 static err
-load_odd(struct group_judge *j, struct fault *f)
+load_trees(struct group_judge *j, struct fault *f)
 {
     struct group_judge_private *p = j->priv;
     err rc = OK;
-    if (p->odd) {
-        return OK;
-    }
-    TRY(group_twins(j->scan, j->traces, j->trace_count, f, &p->odd));
-    if (j->scan->plan->needs_structure) {
-        TRY(group_trees(j->scan, j->traces, j->trace_count, p->odd, f, &p->trees));
+    if (!p->has_trees) {
+        TRY(group_trees_open(j->scan, j->traces, j->trace_count, j->scan->plan->needs_structure, f,
+                             &p->trees));
+        p->has_trees = true;
     }
 out:
     return rc;
@@ -316,12 +314,12 @@ static err
 let_odd_ones_pass(struct group_judge *j, struct fault *f)
 {
     err rc = OK;
-    if (j->trace_count == 0) {
-        return OK;
-    }
-    TRY(load_odd(j, f));
     for (size_t i = 0; i < j->trace_count; i++) {
-        j->traces[i].exact |= j->priv->odd[i] ? j->traces[i].loose : 0;
+        struct judged_trace *t = &j->traces[i];
+        if (t->loose & ~t->exact) {
+            TRY(load_trees(j, f));
+            t->exact |= group_trees_odd(&j->priv->trees, i) ? t->loose : 0;
+        }
     }
 out:
     return rc;
@@ -377,7 +375,7 @@ group_judge_open(struct group_judge *j, size_t row_group, struct fault *f)
     p->starts = NULL;
     p->ids = NULL;
     p->root_name = NULL;
-    p->odd = NULL;
+    p->has_trees = false;
     p->order_known = !p->may_be_ordered;
     p->relevant_known = false;
     p->relevant = NULL;
@@ -709,8 +707,8 @@ group_judge_trace(struct group_judge *j, const struct judged_trace *t, bool to_s
     struct group_judge_private *p = j->priv;
     err rc = OK;
     arena_reset(&p->arena);
-    TRY(load_odd(j, f));
-    if (p->odd[t - j->traces]) {
+    TRY(load_trees(j, f));
+    if (group_trees_odd(&p->trees, (size_t)(t - j->traces))) {
         return ERR_AGAIN;
     }
     TRY(load_facts(j, t, f));
