@@ -70,11 +70,20 @@ compare_attr_of(struct compare_set *s, const struct tql_attr *attr)
 
 /* --- values --------------------------------------------------------------------------------------------- */
 
-static uint32_t *
-place(struct compare_attr *at, const struct tql_static *v)
+/* What an entry of the index has of a hash; its low bits choose the entry. */
+static uint64_t
+mark_of(uint64_t hash)
 {
-    size_t i = tql_static_hash(v, HASH_SEED) & (at->index_cap - 1);
-    while (at->index[i] && !tql_static_same(&at->v[at->index[i] - 1].value, v)) {
+    return hash >> 32 << 32;
+}
+
+/* Where the value stands or would stand. */
+static uint64_t *
+entry_of(struct compare_attr *at, const struct tql_static *v, uint64_t hash)
+{
+    size_t i = hash & (at->index_cap - 1);
+    while (at->index[i] && (mark_of(at->index[i]) != mark_of(hash) ||
+                            !tql_static_same(&at->v[(uint32_t)at->index[i] - 1].value, v))) {
         i = (i + 1) & (at->index_cap - 1);
     }
     return &at->index[i];
@@ -88,55 +97,94 @@ grow(struct compare_set *s, struct compare_attr *at)
     at->index_cap = 2 * at->cap;
     at->v = mem_realloc(at->v, at->cap, sizeof *at->v);
     mem_free(at->index);
-    at->index = mem_new_array(uint32_t, at->index_cap);
+    at->index = mem_new_array(uint64_t, at->index_cap);
     s->table_bytes += at->cap * sizeof *at->v + at->index_cap * sizeof *at->index;
     for (size_t i = 0; i < at->count; i++) {
-        *place(at, &at->v[i].value) = (uint32_t)i + 1;
+        *entry_of(at, &at->v[i].value, at->v[i].hash) = mark_of(at->v[i].hash) | (i + 1);
     }
 }
 
-/* NULL when there are too many. */
-static struct compare_value *
-value_of(struct compare_set *s, struct compare_attr *at, const struct tql_static *v)
+static uint64_t
+prefix_of(const struct tql_static *v)
 {
-    uint32_t *slot = at->index_cap ? place(at, v) : NULL;
-    if (slot && *slot) {
-        return &at->v[*slot - 1];
+    uint64_t prefix = 0;
+    for (uint32_t i = 0; v->type == TQL_STRING && i < sizeof prefix; i++) {
+        prefix = prefix << 8 | (i < v->n ? v->s[i] : 0);
     }
+    return prefix;
+}
+
+static uint32_t
+place_of(struct compare_set *s, struct compare_attr *at, const struct tql_static *v, uint64_t hash)
+{
+    const uint64_t *found = at->index_cap ? entry_of(at, v, hash) : NULL;
     struct tql_static copy = *v;
+    if (found && *found) {
+        return (uint32_t)*found - 1;
+    }
     if (at->count == METRICS_COMPARE_VALUES_MAX || s->memory.bytes + s->table_bytes > METRICS_BYTES_MAX) {
-        return NULL;
+        return COMPARE_NO_VALUE;
     }
     if (v->type == TQL_STRING && v->n) {
         copy.s = arena_copy(&s->memory, tql_static_slice(v)).p;
         if (copy.s == NULL) {
-            return NULL;
+            return COMPARE_NO_VALUE;
         }
     }
     if (at->v == NULL || at->count == at->cap) {
         grow(s, at);
     }
-    at->v[at->count++] = (struct compare_value){.value = copy};
-    *place(at, &copy) = (uint32_t)at->count;
-    return &at->v[at->count - 1];
+    at->v[at->count++] = (struct compare_value){.value = copy, .hash = hash, .prefix = prefix_of(&copy)};
+    *entry_of(at, &copy, hash) = mark_of(hash) | at->count;
+    return (uint32_t)at->count - 1;
+}
+
+uint32_t
+compare_place(struct compare_set *s, struct compare_attr *at, const struct tql_static *v)
+{
+    return place_of(s, at, v, tql_static_hash(v, HASH_SEED));
+}
+
+/* From few to an array. */
+static void
+spread(struct compare_set *s, struct compare_counts *c)
+{
+    c->by_step = arena_new_array(&s->memory, double, s->q->steps);
+    if (c->by_step == NULL) {
+        s->full = true;
+        return;
+    }
+    for (int i = 0; i < COMPARE_FEW; i++) {
+        c->by_step[c->few[i].step] += c->few[i].n;
+    }
 }
 
 static void
 count_add(struct compare_set *s, struct compare_counts *c, uint32_t step, uint64_t n)
 {
-    if (c->by_step == NULL && c->total && c->step != step) {
-        double *by_step = arena_new_array(&s->memory, double, s->q->steps);
-        if (by_step) {
-            by_step[c->step] = (double)c->total;
-            c->by_step = by_step;
-        } else {
-            s->full = true;
+    c->total += n;
+    for (int i = 0; c->by_step == NULL && i < COMPARE_FEW; i++) {
+        if ((c->few[i].n == 0 || c->few[i].step == step) && n <= UINT32_MAX - c->few[i].n) {
+            c->few[i].step = step;
+            c->few[i].n += (uint32_t)n;
+            return;
         }
     }
-    c->step = c->total ? c->step : step;
-    c->total += n;
+    if (c->by_step == NULL) {
+        spread(s, c);
+    }
     if (c->by_step) {
         c->by_step[step] += (double)n;
+    }
+}
+
+void
+compare_count(struct compare_set *s, struct compare_attr *at, uint32_t place, enum compare_side side,
+              uint32_t step, uint64_t n)
+{
+    at->totals[side][step] += (double)n;
+    if (place != COMPARE_NO_VALUE) {
+        count_add(s, &at->v[place].counts[side], step, n);
     }
 }
 
@@ -144,26 +192,20 @@ void
 compare_add(struct compare_set *s, struct compare_attr *at, enum compare_side side, uint32_t step,
             const struct tql_static *value, uint64_t n)
 {
-    if (n == 0 || value->type == TQL_NIL) {
-        return;
-    }
-    at->totals[side][step] += (double)n;
-    struct compare_value *v = value_of(s, at, value);
-    if (v) {
-        count_add(s, &v->counts[side], step, n);
+    if (n && value->type != TQL_NIL) {
+        compare_count(s, at, compare_place(s, at, value), side, step, n);
     }
 }
 
 static void
 merge_counts(struct compare_set *s, struct compare_counts *to, const struct compare_counts *from)
 {
-    if (from->by_step == NULL) {
-        if (from->total) {
-            count_add(s, to, from->step, from->total);
+    for (int i = 0; from->by_step == NULL && i < COMPARE_FEW; i++) {
+        if (from->few[i].n) {
+            count_add(s, to, from->few[i].step, from->few[i].n);
         }
-        return;
     }
-    for (uint32_t i = 0; i < s->q->steps; i++) {
+    for (uint32_t i = 0; from->by_step && i < s->q->steps; i++) {
         if (from->by_step[i] > 0) {
             count_add(s, to, i, (uint64_t)from->by_step[i]);
         }
@@ -183,9 +225,9 @@ compare_set_merge(struct compare_set *into, const struct compare_set *from)
             }
         }
         for (size_t k = 0; to && k < a->count; k++) {
-            struct compare_value *v = value_of(into, to, &a->v[k].value);
-            for (int side = 0; v && side < COMPARE_SIDES; side++) {
-                merge_counts(into, &v->counts[side], &a->v[k].counts[side]);
+            const uint32_t place = place_of(into, to, &a->v[k].value, a->v[k].hash);
+            for (int side = 0; place != COMPARE_NO_VALUE && side < COMPARE_SIDES; side++) {
+                merge_counts(into, &to->v[place].counts[side], &a->v[k].counts[side]);
             }
         }
     }
@@ -202,7 +244,13 @@ comes_before(const struct compare_value *a, const struct compare_value *b, enum 
 {
     const uint64_t x = a->counts[side].total;
     const uint64_t y = b->counts[side].total;
-    return x != y ? x > y : tql_static_order(&a->value, &b->value) < 0;
+    if (x != y) {
+        return x > y;
+    }
+    if (a->value.type == TQL_STRING && b->value.type == TQL_STRING && a->prefix != b->prefix) {
+        return a->prefix < b->prefix;
+    }
+    return tql_static_order(&a->value, &b->value) < 0;
 }
 
 /* `a` comes behind all below it in the heap. */

@@ -1,27 +1,71 @@
 /* compare() over a row group: for each attribute a matrix of its values' codes by side and interval. */
 #include "columns_priv.h"
 #include "metrics_groups.h"
+#include "metrics_loops.h"
 
-#define MATRIX_MAX (1U << 21) /* numbers of a matrix; larger ones are counted value by value */
+#define CONTEXT_MATRIX_MAX (1U << 25) /* counters: interval by resource, both are bounded */
+#define FEW_NUMBERS        256
+#define MATRIX_MIN         4096 /* counters that are always worth it; more only for as many values */
 
-#define NO_CELL UINT32_MAX
-
-/* Where the rows that count belong. */
+/* Where the rows that count belong. A cell is side * steps + interval - first_step; the one behind the last
+ * is that of the rows that do not count. */
 struct cells {
     struct group_reader *r;
-    uint32_t *of;     /* by counted row: side * steps + step - first_step */
-    uint32_t *of_row; /* by row of all; NO_CELL: it does not count */
-    uint32_t first_step, steps;
+    uint32_t *of_row; /* by row of all */
+    uint32_t first_step, steps, nowhere;
+    uint32_t *some;          /* the cells of some rows, one after the other */
+    const uint8_t *some_def; /* which ones: those of these levels; NULL: none yet */
     struct compare_set *set;
 };
+
+static uint32_t
+stride(const struct cells *c)
+{
+    return c->nowhere + 1;
+}
+
+static enum compare_side
+side_of(const struct cells *c, uint32_t cell)
+{
+    return cell >= c->steps ? COMPARE_SELECTION : COMPARE_BASELINE;
+}
+
+static uint32_t
+step_of(const struct cells *c, uint32_t cell)
+{
+    return c->first_step + cell - (cell >= c->steps ? c->steps : 0);
+}
+
+static bool
+is_told(const struct tql_static *v)
+{
+    return v->type != TQL_NIL && !tql_type_is_array(v->type);
+}
 
 static void
 add(const struct cells *c, struct compare_attr *at, uint32_t cell, const struct tql_static *v, uint64_t n)
 {
-    if (at && v->type != TQL_NIL && !tql_type_is_array(v->type)) {
-        const bool selected = cell >= c->steps;
-        compare_add(c->set, at, selected ? COMPARE_SELECTION : COMPARE_BASELINE,
-                    c->first_step + cell - (selected ? c->steps : 0), v, n);
+    if (at && cell != c->nowhere && is_told(v)) {
+        compare_add(c->set, at, side_of(c, cell), step_of(c, cell), v, n);
+    }
+}
+
+/* A line of counters by cell, all of one value. */
+static void
+add_line(const struct cells *c, struct compare_attr *at, const uint32_t *line, const struct tql_static *v)
+{
+    uint32_t cell = 0;
+    while (cell < c->nowhere && line[cell] == 0) {
+        cell++;
+    }
+    if (at == NULL || cell == c->nowhere || !is_told(v)) {
+        return;
+    }
+    const uint32_t place = compare_place(c->set, at, v);
+    for (; cell < c->nowhere; cell++) {
+        if (line[cell]) {
+            compare_count(c->set, at, place, side_of(c, cell), step_of(c, cell), line[cell]);
+        }
     }
 }
 
@@ -32,62 +76,41 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
 {
     const struct tql_metric_plan *m = &r->sink->q->plan->metric;
     const struct tql_filter *filter = &r->sink->q->plan->filters[m->compare_filter];
+    const size_t rows = r->scan->rows;
     uint64_t *chosen = NULL;
     err rc = OK;
-    uint32_t last = 0;
-    *c = (struct cells){.r = r, .first_step = UINT32_MAX, .set = &r->sink->compare};
-    c->of = arena_alloc(&r->memory, (r->count + 1) * sizeof *c->of);
-    c->of_row = arena_alloc(&r->memory, (r->scan->rows + 1) * sizeof *c->of_row);
-    if (!c->of || !c->of_row) {
+    *c = (struct cells){.r = r,
+                        .first_step = r->first_step,
+                        .steps = r->last_step - r->first_step + 1,
+                        .set = &r->sink->compare};
+    c->nowhere = 2 * c->steps;
+    c->of_row = arena_alloc(&r->memory, (rows + 1) * sizeof *c->of_row);
+    c->some = arena_alloc(&r->memory, (rows + 8) * sizeof *c->some);
+    if (!c->of_row || !c->some) {
         return group_reader_no_memory(f);
     }
-    memset(c->of_row, 0xff, r->scan->rows * sizeof *c->of_row);
+    for (size_t row = 0; r->rows && row < rows; row++) {
+        c->of_row[row] = c->nowhere;
+    }
     if (!filter->always && !filter->never) {
         TRY(group_mask(r->scan, f, &chosen));
         TRY(group_filter(r->scan, m->compare_filter, r->mask, f, chosen));
     }
-    for (size_t k = 0; k < r->count; k++) {
-        c->first_step = r->steps[k] < c->first_step ? r->steps[k] : c->first_step;
-        last = r->steps[k] > last ? r->steps[k] : last;
-    }
-    c->steps = last - c->first_step + 1;
     for (size_t k = 0; k < r->count; k++) {
         const uint32_t row = group_reader_row(r, k);
         const uint64_t start = r->starts[row];
         bool selected = filter->always || (chosen && mask_has(chosen, row));
         selected = selected && (!m->ast->has_range || (start > (uint64_t)m->ast->compare_start_ns &&
                                                        start <= (uint64_t)m->ast->compare_end_ns));
-        c->of[k] = r->steps[k] - c->first_step + (selected ? c->steps : 0);
-        c->of_row[row] = c->of[k];
+        c->of_row[row] = r->steps[k] - c->first_step + (selected ? c->steps : 0);
     }
 out:
     return rc;
 }
 
-/* --- vectors -------------------------------------------------------------------------------------------- */
+/* --- codes ---------------------------------------------------------------------------------------------- */
 
-static void
-flush_matrix(const struct cells *c, struct compare_attr *at, const uint32_t *matrix, uint32_t code_count,
-             struct tql_static (*value_of)(const void *ctx, uint32_t code), const void *ctx)
-{
-    const uint32_t width = 2 * c->steps;
-    for (uint32_t code = 0; code < code_count; code++) {
-        const uint32_t *line = matrix + (size_t)code * width;
-        uint32_t cell = 0;
-        while (cell < width && line[cell] == 0) {
-            cell++;
-        }
-        if (cell == width) {
-            continue;
-        }
-        const struct tql_static v = value_of(ctx, code);
-        for (; cell < width; cell++) {
-            if (line[cell]) {
-                add(c, at, cell, &v, line[cell]);
-            }
-        }
-    }
-}
+typedef struct tql_static value_of_code(const void *ctx, uint32_t code);
 
 static struct tql_static
 dict_value(const void *ctx, uint32_t code)
@@ -95,127 +118,160 @@ dict_value(const void *ctx, uint32_t code)
     return ((const struct slot_vector *)ctx)->dict[code];
 }
 
-/* False when the matrix would be too large. */
-static bool
-count_codes(const struct cells *c, struct compare_attr *at, const struct slot_vector *v,
-            const struct group_parts *parts)
-{
-    const uint32_t width = 2 * c->steps;
-    const struct group_reader *r = c->r;
-    if (v->form != VECTOR_CODED || (uint64_t)v->dict_count * width > MATRIX_MAX) {
-        return false;
-    }
-    struct arena_mark mark = arena_mark(&c->r->memory);
-    uint32_t *matrix = arena_new_array(&c->r->memory, uint32_t, (size_t)v->dict_count * width);
-    if (matrix == NULL) {
-        return false;
-    }
-    for (size_t k = 0; k < r->count; k++) {
-        const uint32_t row = group_reader_row(r, k);
-        const uint32_t from = parts ? parts->first[row] : row;
-        const uint32_t to = parts ? parts->first[row + 1] : row + 1;
-        for (uint32_t i = from; i < to; i++) {
-            matrix[(size_t)v->codes[i] * width + c->of[k]]++;
-        }
-    }
-    flush_matrix(c, at, matrix, v->dict_count, dict_value, v);
-    arena_rewind(&c->r->memory, mark);
-    return true;
-}
-
-static void
-count_vector(const struct cells *c, struct compare_attr *at, const struct slot_vector *v,
-             const struct group_parts *parts)
-{
-    const struct group_reader *r = c->r;
-    if (at == NULL || count_codes(c, at, v, parts)) {
-        return;
-    }
-    for (size_t k = 0; k < r->count; k++) {
-        const uint32_t row = group_reader_row(r, k);
-        const uint32_t from = parts ? parts->first[row] : row;
-        const uint32_t to = parts ? parts->first[row + 1] : row + 1;
-        for (uint32_t i = from; i < to; i++) {
-            const struct tql_static value = vector_at(v, i);
-            add(c, at, c->of[k], &value, 1);
-        }
-    }
-}
-
-/* --- columns of spans ----------------------------------------------------------------------------------- */
-
 static struct tql_static
 raw_value(const void *ctx, uint32_t code)
 {
     return value_static(ctx, code, TQL_INT);
 }
 
-/* Among too many values one is told only when it came more than once. */
-static void
-count_crowd(const struct cells *c, struct compare_attr *at, const struct raw_column *raw,
-            const uint32_t *seen)
-{
-    size_t value = 0;
-    for (size_t row = 0; row < c->r->scan->rows; row++) {
-        if (raw->def && raw->def[row] != raw->max_def) {
-            continue;
-        }
-        const uint32_t code = raw->codes[value++];
-        const uint32_t cell = c->of_row[row];
-        if (cell == NO_CELL) {
-            continue;
-        }
-        if (compare_is_crowded(at) && seen[code] < 2) {
-            compare_add_untold(at, cell >= c->steps ? COMPARE_SELECTION : COMPARE_BASELINE,
-                               c->first_step + cell % c->steps, 1);
-            continue;
-        }
-        const struct tql_static v = raw_value(raw, code);
-        add(c, at, cell, &v, 1);
-    }
-}
+/* Codes of some values, and the cell of each. `codes` NULL: each value is its own entry. */
+struct coded {
+    const uint32_t *codes, *cells;
+    size_t count;
+    uint32_t entries;
+    value_of_code *value;
+    const void *ctx;
+};
 
-static void
-count_cells(const struct cells *c, const struct raw_column *raw, uint32_t *counts, uint32_t width)
+/* Few entries: a matrix of counters. */
+static err
+count_matrix(const struct cells *c, struct compare_attr *at, const struct coded *v, struct fault *f)
 {
-    const size_t rows = c->r->scan->rows;
-    const uint32_t *codes = raw->codes;
-    for (size_t row = 0; row < rows; row++) {
-        if (raw->def && raw->def[row] != raw->max_def) {
-            continue;
-        }
-        const uint32_t code = *codes++;
-        const uint32_t cell = c->of_row[row];
-        if (cell != NO_CELL) {
-            counts[(size_t)code * width + (width > 1 ? cell : 0)]++;
-        }
-    }
-}
-
-/* As it stands in the file, without a vector. False when it is no column of codes, one a row. */
-static bool
-count_raw(const struct cells *c, struct compare_attr *at, const struct raw_column *raw)
-{
-    const size_t rows = c->r->scan->rows;
-    const uint32_t dict = (uint32_t)raw->values.count;
-    const uint32_t width = (uint64_t)dict * 2 * c->steps <= MATRIX_MAX ? 2 * c->steps : 1;
     struct arena *a = &c->r->memory;
-    if (raw->codes == NULL || raw->rep || (raw->def ? raw->level_count : raw->value_count) != rows) {
-        return false;
-    }
     struct arena_mark mark = arena_mark(a);
-    uint32_t *counts = arena_new_array(a, uint32_t, (size_t)dict * width + 1);
-    if (counts == NULL) {
-        return false;
+    const uint32_t width = stride(c);
+    uint32_t *matrix = arena_new_array(a, uint32_t, (size_t)v->entries * width * 2 + 1);
+    if (matrix == NULL) {
+        return group_reader_no_memory(f);
     }
-    count_cells(c, raw, counts, width);
-    if (width > 1) {
-        flush_matrix(c, at, counts, dict, raw_value, raw);
-    } else {
-        count_crowd(c, at, raw, counts);
+    loop_count_pairs(v->codes, v->cells, v->count, width, matrix, (size_t)v->entries * width);
+    for (uint32_t code = 0; code < v->entries; code++) {
+        const struct tql_static value = v->value(v->ctx, code);
+        add_line(c, at, matrix + (size_t)code * width, &value);
     }
     arena_rewind(a, mark);
-    return true;
+    return OK;
+}
+
+#define UNTOLD UINT64_MAX
+
+/* Many entries: each is looked for when it is first met. */
+static err
+count_places(const struct cells *c, struct compare_attr *at, const struct coded *v, struct fault *f)
+{
+    struct arena *a = &c->r->memory;
+    struct arena_mark mark = arena_mark(a);
+    uint64_t *places = arena_new_array(a, uint64_t, v->entries + (size_t)1); /* + 1 */
+    if (places == NULL) {
+        return group_reader_no_memory(f);
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        const uint32_t cell = v->cells[i];
+        uint64_t *place = &places[v->codes[i]];
+        if (cell == c->nowhere) {
+            continue;
+        }
+        if (*place == 0) {
+            const struct tql_static value = v->value(v->ctx, v->codes[i]);
+            *place = is_told(&value) ? (uint64_t)compare_place(c->set, at, &value) + 1 : UNTOLD;
+        }
+        if (*place != UNTOLD) {
+            compare_count(c->set, at, (uint32_t)(*place - 1), side_of(c, cell), step_of(c, cell), 1);
+        }
+    }
+    arena_rewind(a, mark);
+    return OK;
+}
+
+static err
+count_coded(const struct cells *c, struct compare_attr *at, const struct coded *v, struct fault *f)
+{
+    if (at == NULL) {
+        return OK;
+    }
+    if (v->codes && (uint64_t)v->entries * stride(c) <= MATRIX_MIN + (uint64_t)v->count) {
+        return count_matrix(c, at, v, f);
+    }
+    if (v->codes) {
+        return count_places(c, at, v, f);
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        const struct tql_static value = v->value(v->ctx, (uint32_t)i);
+        add(c, at, v->cells[i], &value, 1);
+    }
+    return OK;
+}
+
+static struct tql_static
+vector_value(const void *ctx, uint32_t i)
+{
+    return vector_at(ctx, i);
+}
+
+/* `cells`: by element of the vector. */
+static err
+count_vector(const struct cells *c, struct compare_attr *at, const struct slot_vector *v,
+             const uint32_t *cells, struct fault *f)
+{
+    const bool is_coded = v->form == VECTOR_CODED;
+    const struct coded coded = {.codes = is_coded ? v->codes : NULL,
+                                .cells = cells,
+                                .count = v->count,
+                                .entries = v->dict_count,
+                                .value = is_coded ? dict_value : vector_value,
+                                .ctx = v};
+    return count_coded(c, at, &coded, f);
+}
+
+/* --- columns of spans ----------------------------------------------------------------------------------- */
+
+/* Cells of the rows that have a value, in their order. */
+static const uint32_t *
+cells_of_values(struct cells *c, const struct raw_column *raw)
+{
+    const size_t rows = c->r->scan->rows;
+    size_t n = 0;
+    if (raw->def == NULL) {
+        return c->of_row;
+    }
+    if (c->some_def && memcmp(c->some_def, raw->def, rows) == 0) {
+        return c->some; /* attributes that come together stand together */
+    }
+    c->some_def = raw->def;
+    for (size_t row = 0; row < rows; row += 8) {
+        const size_t end = rows - row < 8 ? rows : row + 8;
+        uint64_t some = 0;
+        memcpy(&some, raw->def + row, end - row);
+        if (some == 0) {
+            continue; /* eight rows without: most of a rare attribute's */
+        }
+        for (size_t i = row; i < end; i++) {
+            c->some[n] = c->of_row[i];
+            n += raw->def[i] == raw->max_def;
+        }
+    }
+    return c->some;
+}
+
+/* As it stands in the file, without a vector. False when it does not have one entry a row. */
+static bool
+is_flat(const struct cells *c, const struct raw_column *raw)
+{
+    return raw->rep == NULL && raw->max_def <= 1 &&
+           (raw->def ? raw->level_count : raw->value_count) == c->r->scan->rows &&
+           (raw->codes || raw->type != PARQUET_FIXED);
+}
+
+static err
+count_raw(struct cells *c, struct compare_attr *at, const struct raw_column *raw, struct fault *f)
+{
+    const struct coded coded = {.codes = raw->codes,
+                                .cells = cells_of_values(c, raw),
+                                .count = raw->value_count,
+                                .entries = (uint32_t)raw->values.count,
+                                .value = raw_value,
+                                .ctx = raw};
+    return count_coded(c, at, &coded, f);
 }
 
 /* --- attributes ----------------------------------------------------------------------------------------- */
@@ -229,55 +285,64 @@ scope_of(enum owner owner)
 struct generic_counter {
     const struct cells *c;
     enum owner owner;
-    const uint32_t *row_of; /* by event or link; NULL: the owner is the row */
+    const uint32_t *cells; /* by owner */
+    /* the attribute before */
+    slice key;
+    struct compare_attr *at;
 };
 
 static err
 count_item(void *ctx, uint32_t owner, slice key, const struct tql_static *v)
 {
-    const struct generic_counter *g = ctx;
-    const struct tql_attr attr = {.name = key, .scope = (uint8_t)scope_of(g->owner)};
-    const uint32_t cell = g->c->of_row[g->row_of ? g->row_of[owner] : owner];
-    if (cell != NO_CELL && v->type != TQL_NIL) {
-        add(g->c, compare_attr_of(g->c->set, &attr), cell, v, 1);
+    struct generic_counter *g = ctx;
+    const uint32_t cell = g->cells[owner];
+    if (cell == g->c->nowhere || !is_told(v)) {
+        return OK;
     }
+    if (g->at == NULL || !slice_eq(g->key, key)) {
+        const struct tql_attr attr = {.name = key, .scope = (uint8_t)scope_of(g->owner)};
+        g->key = key;
+        g->at = compare_attr_of(g->c->set, &attr);
+    }
+    add(g->c, g->at, cell, v, 1);
     return OK;
 }
 
+/* By event or link the cell of its row. */
 static err
-rows_of_parts(struct group_reader *r, const struct group_parts *parts, uint32_t **ret, struct fault *f)
+cells_of_parts(const struct cells *c, const struct group_parts *parts, uint32_t **ret, struct fault *f)
 {
-    uint32_t *row_of = arena_alloc(&r->memory, (parts->count + (size_t)1) * sizeof *row_of);
-    if (row_of == NULL) {
+    uint32_t *cells = arena_alloc(&c->r->memory, (parts->count + (size_t)1) * sizeof *cells);
+    if (cells == NULL) {
         return group_reader_no_memory(f);
     }
-    for (uint32_t row = 0; row < r->scan->rows; row++) {
+    for (uint32_t row = 0; row < c->r->scan->rows; row++) {
         for (uint32_t i = parts->first[row]; i < parts->first[row + 1]; i++) {
-            row_of[i] = row;
+            cells[i] = c->of_row[row];
         }
     }
-    *ret = row_of;
+    *ret = cells;
     return OK;
 }
 
 /* Attributes of spans, events or links: columns of their own, then the list of the others. */
 static err
-count_attrs(const struct cells *c, enum owner owner, struct fault *f)
+count_attrs(struct cells *c, enum owner owner, struct fault *f)
 {
     struct group_scan *s = c->r->scan;
     const struct block_schema *schema = s->priv->schema;
     const struct group_parts *parts = NULL;
-    struct generic_counter generic = {.c = c, .owner = owner};
+    struct generic_counter generic = {.c = c, .owner = owner, .cells = c->of_row};
     size_t owners = 0;
-    uint32_t *row_of = NULL;
+    uint32_t *of_parts = NULL;
     err rc = OK;
     if (owner != OWNER_ROW) {
         TRY(group_parts(s, owner == OWNER_EVENT ? TQL_LEVEL_EVENT : TQL_LEVEL_LINK, f, &parts));
         if (parts->count == 0) {
             return OK;
         }
-        TRY(rows_of_parts(c->r, parts, &row_of, f));
-        generic.row_of = row_of;
+        TRY(cells_of_parts(c, parts, &of_parts, f));
+        generic.cells = of_parts;
     }
     TRY(owner_count(s, owner, f, &owners));
     for (size_t i = 0; i < schema->attr_count; i++) {
@@ -290,11 +355,12 @@ count_attrs(const struct cells *c, enum owner owner, struct fault *f)
         }
         struct compare_attr *at = compare_attr_of(c->set, &attr);
         TRY(raw_load(s, column->column, f, &raw));
-        if (at == NULL || (owner == OWNER_ROW && count_raw(c, at, &raw))) {
+        if (owner == OWNER_ROW && is_flat(c, &raw)) {
+            TRY(count_raw(c, at, &raw, f));
             continue;
         }
         TRY(raw_vector(s, &raw, owner, owners, TQL_INT, f, &v));
-        count_vector(c, at, &v, parts);
+        TRY(count_vector(c, at, &v, generic.cells, f));
     }
     TRY(attr_generic_each(s, owner, count_item, &generic, f));
 out:
@@ -305,26 +371,36 @@ out:
 
 static void
 count_context(const struct cells *c, const struct span_batch *b, enum tql_scope scope, struct run run,
-              uint32_t cell, uint64_t n)
+              const uint32_t *line)
 {
     for (uint32_t i = 0; i < run.n; i++) {
         const struct attr *a = &b->attrs[run.at + i];
         const struct tql_attr attr = {.name = attr_key(a), .scope = (uint8_t)scope};
         const struct tql_static v = metrics_scalar(a);
         if (v.type != TQL_NIL) {
-            add(c, compare_attr_of(c->set, &attr), cell, &v, n);
+            add_line(c, compare_attr_of(c->set, &attr), line, &v);
         }
     }
 }
 
 static void
-count_scope_names(const struct cells *c, const struct scope *s, uint32_t cell, uint64_t n)
+count_scope_names(const struct cells *c, const struct scope *s, const uint32_t *line)
 {
     const struct tql_attr name = {.intrinsic = TQL_INTRINSIC_INSTRUMENTATION_NAME};
     const struct tql_attr version = {.intrinsic = TQL_INTRINSIC_INSTRUMENTATION_VERSION};
     const struct tql_static values[] = {tql_static_string(s->name), tql_static_string(s->version)};
-    add(c, compare_attr_of(c->set, &name), cell, &values[0], n);
-    add(c, compare_attr_of(c->set, &version), cell, &values[1], n);
+    add_line(c, compare_attr_of(c->set, &name), line, &values[0]);
+    add_line(c, compare_attr_of(c->set, &version), line, &values[1]);
+}
+
+static bool
+line_counts(const struct cells *c, const uint32_t *line)
+{
+    uint32_t all = 0;
+    for (uint32_t cell = 0; cell < c->nowhere; cell++) {
+        all |= line[cell];
+    }
+    return all != 0;
 }
 
 /* Each that is different is looked at once. */
@@ -333,30 +409,30 @@ count_contexts(const struct cells *c, bool scopes, struct fault *f)
 {
     const struct group_reader *r = c->r;
     struct group_scan_private *p = r->scan->priv;
-    const uint32_t width = 2 * c->steps;
+    const uint32_t width = stride(c);
     struct context_view contexts;
     err rc = OK;
     TRY(context_look(r->scan, scopes ? p->scopes : p->resources, f, &contexts));
-    uint32_t *matrix = (uint64_t)contexts.count * width > MATRIX_MAX * UINT64_C(16)
+    uint32_t *matrix = (uint64_t)contexts.count * width > CONTEXT_MATRIX_MAX
                            ? NULL
                            : arena_new_array(&c->r->memory, uint32_t, (size_t)contexts.count * width);
     if (matrix == NULL) {
         return group_reader_no_memory(f);
     }
-    for (size_t k = 0; k < r->count; k++) {
-        matrix[(size_t)contexts.of_row[group_reader_row(r, k)] * width + c->of[k]]++;
+    for (size_t row = 0; row < r->scan->rows; row++) {
+        matrix[(size_t)contexts.of_row[row] * width + c->of_row[row]]++;
     }
     for (uint32_t i = 0; i < contexts.count; i++) {
-        for (uint32_t cell = 0; cell < width; cell++) {
-            const uint32_t n = matrix[(size_t)i * width + cell];
-            if (n && scopes) {
-                count_scope_names(c, &contexts.batch->scopes[i], cell, n);
-                count_context(c, contexts.batch, TQL_SCOPE_INSTRUMENTATION, contexts.batch->scopes[i].attrs,
-                              cell, n);
-            } else if (n) {
-                count_context(c, contexts.batch, TQL_SCOPE_RESOURCE, contexts.batch->resources[i].attrs, cell,
-                              n);
-            }
+        const uint32_t *line = matrix + (size_t)i * width;
+        if (!line_counts(c, line)) {
+            continue;
+        }
+        if (scopes) {
+            count_scope_names(c, &contexts.batch->scopes[i], line);
+            count_context(c, contexts.batch, TQL_SCOPE_INSTRUMENTATION, contexts.batch->scopes[i].attrs,
+                          line);
+        } else {
+            count_context(c, contexts.batch, TQL_SCOPE_RESOURCE, contexts.batch->resources[i].attrs, line);
         }
     }
 out:
@@ -375,90 +451,101 @@ as_intrinsic(struct tql_static v, enum tql_intrinsic intrinsic)
     return intrinsic == TQL_INTRINSIC_STATUS ? tql_static_status(v.i) : v;
 }
 
+/* Whole numbers without a dictionary: kind, status. */
+static err
+count_numbers(const struct cells *c, struct compare_attr *at, enum tql_intrinsic intrinsic,
+              const struct slot_vector *v, struct fault *f)
+{
+    const uint32_t width = stride(c);
+    uint32_t *few = arena_new_array(&c->r->memory, uint32_t, (size_t)FEW_NUMBERS * width);
+    if (few == NULL) {
+        return group_reader_no_memory(f);
+    }
+    for (size_t row = 0; row < v->count; row++) {
+        const int64_t x = v->ints[row];
+        if (x >= 0 && x < FEW_NUMBERS) {
+            few[(size_t)x * width + c->of_row[row]]++;
+        } else {
+            const struct tql_static odd = as_intrinsic(tql_static_int(x), intrinsic);
+            add(c, at, c->of_row[row], &odd, 1);
+        }
+    }
+    for (uint32_t x = 0; x < FEW_NUMBERS; x++) {
+        const struct tql_static value = as_intrinsic(tql_static_int(x), intrinsic);
+        add_line(c, at, few + (size_t)x * width, &value);
+    }
+    return OK;
+}
+
 static err
 count_intrinsic(const struct cells *c, enum tql_intrinsic intrinsic, enum block_column column,
                 struct fault *f)
 {
     const struct tql_attr attr = {.intrinsic = (uint8_t)intrinsic};
-    const struct group_reader *r = c->r;
-    const uint32_t width = 2 * c->steps;
     const struct slot_vector *v = NULL;
     err rc = OK;
-    TRY(group_column(r->scan, column, f, &v));
+    TRY(group_column(c->r->scan, column, f, &v));
     struct compare_attr *at = compare_attr_of(c->set, &attr);
-    if (v->form == VECTOR_CODED) {
-        struct slot_vector typed = *v;
-        struct tql_static *dict = arena_alloc(&c->r->memory, (v->dict_count + (size_t)1) * sizeof *dict);
-        if (dict == NULL) {
-            return group_reader_no_memory(f);
-        }
-        for (uint32_t i = 0; i < v->dict_count; i++) {
-            dict[i] = v->dict[i].type == TQL_INT ? as_intrinsic(v->dict[i], intrinsic) : v->dict[i];
-        }
-        typed.dict = dict;
-        count_vector(c, at, &typed, NULL);
-        return OK;
+    if (v->form != VECTOR_CODED) {
+        return count_numbers(c, at, intrinsic, v, f);
     }
-    /* small numbers: kind, status */
-    uint32_t *few = arena_new_array(&c->r->memory, uint32_t, (size_t)256 * width);
-    if (few == NULL) {
+    struct slot_vector typed = *v;
+    struct tql_static *dict = arena_alloc(&c->r->memory, (v->dict_count + (size_t)1) * sizeof *dict);
+    if (dict == NULL) {
         return group_reader_no_memory(f);
     }
-    for (size_t k = 0; k < r->count; k++) {
-        const int64_t x = v->ints[group_reader_row(r, k)];
-        if (x >= 0 && x < 256) {
-            few[(size_t)x * width + c->of[k]]++;
-        } else {
-            const struct tql_static odd = as_intrinsic(tql_static_int(x), intrinsic);
-            add(c, at, c->of[k], &odd, 1);
-        }
+    for (uint32_t i = 0; i < v->dict_count; i++) {
+        dict[i] = v->dict[i].type == TQL_INT ? as_intrinsic(v->dict[i], intrinsic) : v->dict[i];
     }
-    for (uint32_t x = 0; x < 256; x++) {
-        const struct tql_static value = as_intrinsic(tql_static_int(x), intrinsic);
-        for (uint32_t cell = 0; cell < width; cell++) {
-            add(c, at, cell, &value, few[(size_t)x * width + cell]);
-        }
-    }
+    typed.dict = dict;
+    rc = count_vector(c, at, &typed, c->of_row, f);
 out:
     return rc;
 }
 
 /* --- roots ---------------------------------------------------------------------------------------------- */
 
-/* The trace's root where it lies here; the others are asked for by trace. */
-static err
-count_roots(const struct cells *c, struct fault *f)
+static const struct tql_attr root_attrs[] = {{.intrinsic = TQL_INTRINSIC_TRACE_ROOT_NAME},
+                                             {.intrinsic = TQL_INTRINSIC_TRACE_ROOT_SERVICE}};
+
+static bool
+has_root(const struct slot_vector *const *v, size_t row)
 {
-    static const struct tql_attr attrs[] = {{.intrinsic = TQL_INTRINSIC_TRACE_ROOT_NAME},
-                                            {.intrinsic = TQL_INTRINSIC_TRACE_ROOT_SERVICE}};
+    return vector_at(v[0], row).n || vector_at(v[1], row).n;
+}
+
+/* Has the dictionary nothing empty but its nil? */
+static bool
+is_never_empty(const struct slot_vector *v)
+{
+    bool empty = v->form != VECTOR_CODED;
+    for (uint32_t i = 1; !empty && i < v->dict_count; i++) {
+        empty = v->dict[i].n == 0;
+    }
+    return !empty;
+}
+
+/* Rows of traces whose root lies elsewhere: it is asked for, once a trace. */
+static err
+ask_for_roots(const struct cells *c, const struct slot_vector *const *v, struct fault *f)
+{
     struct group_reader *r = c->r;
-    const struct slot_vector *names = NULL;
-    const struct slot_vector *services = NULL;
     struct group_traces traces;
-    size_t at = 0;
     err rc = OK;
-    TRY(group_column(r->scan, BLOCK_ROOT_NAME, f, &names));
-    TRY(group_column(r->scan, BLOCK_ROOT_SERVICE, f, &services));
     TRY(group_traces(r->scan, f, &traces));
-    for (size_t k = 0; k < r->count;) {
-        const uint32_t row = group_reader_row(r, k);
-        struct tql_static root[2] = {vector_at(names, row), vector_at(services, row)};
-        while (traces.v[at].to <= row) {
-            at++;
-        }
-        if (root[0].n == 0 && root[1].n == 0) {
-            TRY(metrics_roots_find(r->sink, &traces.v[at].id, &root[0], &root[1], f));
-        }
-        /* the rows of a trace that fall in one cell together */
-        while (k < r->count && group_reader_row(r, k) < traces.v[at].to) {
-            const uint32_t cell = c->of[k];
-            uint64_t n = 0;
-            while (k < r->count && group_reader_row(r, k) < traces.v[at].to && c->of[k] == cell) {
-                n++;
-                k++;
+    for (size_t t = 0; t < traces.count; t++) {
+        struct tql_static root[2];
+        bool asked = false;
+        for (uint32_t row = traces.v[t].from; row < traces.v[t].to; row++) {
+            if (c->of_row[row] == c->nowhere || has_root(v, row)) {
+                continue;
+            }
+            if (!asked) {
+                TRY(metrics_roots_find(r->sink, &traces.v[t].id, &root[0], &root[1], f));
+                asked = true;
             }
             for (int i = 0; i < 2; i++) {
-                add(c, compare_attr_of(c->set, &attrs[i]), cell, &root[i], n);
+                add(c, compare_attr_of(c->set, &root_attrs[i]), c->of_row[row], &root[i], 1);
             }
         }
     }
@@ -466,32 +553,83 @@ out:
     return rc;
 }
 
+/* The trace's root where it lies here. */
+static err
+count_roots(const struct cells *c, struct fault *f)
+{
+    struct group_scan *scan = c->r->scan;
+    const struct slot_vector *v[2] = {NULL};
+    const uint32_t *cells = c->of_row;
+    err rc = OK;
+    TRY(group_column(scan, BLOCK_ROOT_NAME, f, &v[0]));
+    TRY(group_column(scan, BLOCK_ROOT_SERVICE, f, &v[1]));
+    if (!is_never_empty(v[0]) && !is_never_empty(v[1])) {
+        uint32_t *here = arena_alloc(&c->r->memory, (scan->rows + 1) * sizeof *here);
+        if (here == NULL) {
+            return group_reader_no_memory(f);
+        }
+        for (size_t row = 0; row < scan->rows; row++) {
+            here[row] = has_root(v, row) ? c->of_row[row] : c->nowhere;
+        }
+        cells = here;
+        TRY(ask_for_roots(c, v, f));
+    }
+    for (int i = 0; i < 2; i++) {
+        TRY(count_vector(c, compare_attr_of(c->set, &root_attrs[i]), v[i], cells, f));
+    }
+out:
+    return rc;
+}
+
+/* --- exemplars ------------------------------------------------------------------------------------------ */
+
+/* What exemplars_hash of a row must not be above to be of use, by cell. */
+static void
+set_limits(const struct cells *c, uint32_t *limits)
+{
+    const struct metrics_query *q = c->r->sink->q;
+    for (uint32_t cell = 0; cell < c->nowhere; cell++) {
+        const uint32_t stretch = exemplars_stretch(q, step_of(c, cell));
+        limits[cell] = (uint32_t)(exemplars_limit(q, c->set->exemplars[side_of(c, cell)], stretch) >> 32);
+    }
+    limits[c->nowhere] = 0;
+}
+
 static err
 choose_exemplars(const struct cells *c, struct fault *f)
 {
-    const struct metrics_query *q = c->r->sink->q;
     const struct group_reader *r = c->r;
-    struct group_traces traces = {0};
-    size_t at = 0;
-    for (size_t k = 0; k < r->count; k++) {
-        const uint32_t row = group_reader_row(r, k);
-        struct exemplar **slots =
-            &c->set->exemplars[c->of[k] >= c->steps ? COMPARE_SELECTION : COMPARE_BASELINE];
-        if (!exemplars_want(q, *slots, r->starts[row])) {
-            continue;
-        }
-        if (traces.v == NULL) {
-            err rc = group_traces(r->scan, f, &traces);
-            if (rc != OK) {
-                return rc;
-            }
-        }
-        while (traces.v[at].to <= row) {
-            at++;
-        }
-        exemplars_add(q, &c->set->memory, slots, r->starts[row], &traces.v[at].id, NULL);
+    const struct metrics_query *q = r->sink->q;
+    const size_t rows = r->scan->rows;
+    uint8_t hits[LOOP_PIECE];
+    uint32_t *limits = arena_alloc(&c->r->memory, stride(c) * sizeof *limits);
+    err rc = OK;
+    if (limits == NULL) {
+        return group_reader_no_memory(f);
     }
-    return OK;
+    set_limits(c, limits);
+    for (size_t from = 0; from < rows; from += LOOP_PIECE) {
+        const size_t n = rows - from < LOOP_PIECE ? rows - from : LOOP_PIECE;
+        bool some = false;
+        loop_hits(r->starts + from, NULL, c->of_row + from, limits, n, hits);
+        for (size_t row = from; row < from + n; row++) {
+            const uint32_t cell = c->of_row[row];
+            trace_id trace;
+            if (!hits[row - from] ||
+                !exemplars_want(q, c->set->exemplars[side_of(c, cell)], r->starts[row])) {
+                continue;
+            }
+            TRY(group_trace_of(r->scan, row, f, &trace));
+            exemplars_add(q, &c->set->memory, &c->set->exemplars[side_of(c, cell)], r->starts[row], &trace,
+                          NULL);
+            some = true;
+        }
+        if (some) {
+            set_limits(c, limits);
+        }
+    }
+out:
+    return rc;
 }
 
 err
@@ -510,7 +648,9 @@ group_reader_compare(struct group_reader *r, struct fault *f)
     for (int owner = OWNER_ROW; owner <= OWNER_LINK; owner++) {
         TRY(count_attrs(&c, (enum owner)owner, f));
     }
-    TRY(choose_exemplars(&c, f));
+    if (r->sink->q->exemplars) {
+        TRY(choose_exemplars(&c, f));
+    }
 out:
     return rc;
 }

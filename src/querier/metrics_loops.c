@@ -175,3 +175,21 @@ loop_buckets(const uint32_t *rows, const int64_t *v, const uint32_t *cells, size
         matrix[cells[i] + bucket * cell_count]++;
     }
 }
+
+void
+loop_count_pairs(const uint32_t *codes, const uint32_t *cells, size_t n, uint32_t width, uint32_t *matrix,
+                 size_t size)
+{
+    uint32_t *other = matrix + size;
+    size_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        matrix[(size_t)codes[i] * width + cells[i]]++;
+        other[(size_t)codes[i + 1] * width + cells[i + 1]]++;
+    }
+    if (i < n) {
+        matrix[(size_t)codes[i] * width + cells[i]]++;
+    }
+    for (size_t k = 0; k < size; k++) {
+        matrix[k] += other[k];
+    }
+}

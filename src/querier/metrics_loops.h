@@ -25,3 +25,8 @@ void loop_count(const uint32_t *cells, size_t n, uint32_t *matrix);
 /* matrix[cells[i] + bucket * cell_count]++, the bucket of v[rows[i]]; `rows` NULL: of v[i]. */
 void loop_buckets(const uint32_t *rows, const int64_t *v, const uint32_t *cells, size_t n, size_t cell_count,
                   uint32_t *matrix);
+
+/* matrix[codes[i] * width + cells[i]]++; the matrix is there twice, so that a counter needs not wait for the
+ * one before it, and `size` counters each: the sum is in the first. */
+void loop_count_pairs(const uint32_t *codes, const uint32_t *cells, size_t n, uint32_t width,
+                      uint32_t *matrix, size_t size);
