@@ -52,6 +52,19 @@ drop_from(struct seen_spans *s, struct row *const *rows, uint32_t n)
     return dropped;
 }
 
+/* The times of a trace that lost rows: a copy may have said others. */
+static void
+times_again(struct held_trace *t, struct row *const *rows, uint32_t n)
+{
+    t->min_start_ns = UINT64_MAX;
+    t->max_end_ns = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (rows[i]->trace != ROW_DROPPED) {
+            trace_count_times(t, rows[i]->start_ns, rows[i]->end_ns);
+        }
+    }
+}
+
 uint64_t
 pool_drop_duplicates(struct seen_spans *s, struct block_builder *b, struct held_trace *const *traces,
                      size_t n)
@@ -78,6 +91,9 @@ pool_drop_duplicates(struct seen_spans *s, struct block_builder *b, struct held_
         if (traces[i]->rows > 1) {
             uint32_t count = traces[i]->rows, gone = drop_from(s, rows + first, count);
             traces[i]->rows -= gone;
+            if (gone) {
+                times_again(traces[i], rows + first, count);
+            }
             dropped += gone;
             first += count;
         }

@@ -1,6 +1,6 @@
 /* A block on disk: written beside, synced, renamed into place. */
-#include "builder_priv.h"
 #include "dir.h"
+#include "merge_priv.h"
 
 #include "vivace/base/clock.h"
 #include "vivace/base/file.h"
@@ -166,6 +166,27 @@ write_builder(void *ctx, struct block_meta *meta, const struct parquet_sink *sin
     return builder_write(ctx, meta, sink, f);
 }
 
+/* Spans that were sent twice stand once. How many went. */
+static uint64_t
+drop_duplicates(struct block_builder *b)
+{
+    struct held_trace **all = mem_new_array(struct held_trace *, b->trace_count + 1);
+    struct seen_spans seen = {0};
+    for (size_t i = 0; i < b->trace_count; i++) {
+        all[i] = &b->traces[i];
+    }
+    const uint64_t dropped = pool_drop_duplicates(&seen, b, all, b->trace_count);
+    b->min_start_ns = dropped ? UINT64_MAX : b->min_start_ns;
+    b->max_end_ns = dropped ? 0 : b->max_end_ns;
+    for (size_t i = 0; dropped && i < b->trace_count; i++) {
+        b->min_start_ns = all[i]->min_start_ns < b->min_start_ns ? all[i]->min_start_ns : b->min_start_ns;
+        b->max_end_ns = all[i]->max_end_ns > b->max_end_ns ? all[i]->max_end_ns : b->max_end_ns;
+    }
+    mem_free(seen.slots);
+    mem_free(all);
+    return dropped;
+}
+
 err
 block_builder_publish(struct block_builder *b, const struct block_publish *p, struct fault *f,
                       struct block_meta *ret)
@@ -179,7 +200,7 @@ block_builder_publish(struct block_builder *b, const struct block_publish *p, st
     }
     TRY(publish_meta(b->options.tenant, p, f, &meta));
     b->spent = true;
-    meta.spans = b->row_count;
+    meta.spans = b->row_count - (p->drop_duplicates ? drop_duplicates(b) : 0);
     meta.traces = b->trace_count;
     meta.min_start_ns = b->min_start_ns;
     meta.max_end_ns = b->max_end_ns;

@@ -56,7 +56,8 @@ publish(struct flush *x, struct part *p, uint64_t to, struct fault *f)
 {
     char dir[PATH_MAX];
     const struct block_source source = {.segment = x->segment, .from = p->from, .to = to};
-    struct block_publish how = {.dir = dir, .id = block_uuid_new(), .sources = &source, .source_count = 1};
+    struct block_publish how = {
+        .dir = dir, .id = block_uuid_new(), .sources = &source, .source_count = 1, .drop_duplicates = true};
     struct block_meta meta = {.source_count = 0};
     err rc = block_store_tenant_dir(x->fl->opt.store, slice_cstr(p->tenant), dir, f);
     if (rc == OK) {

@@ -52,6 +52,7 @@ struct block_publish {
     size_t source_count;
     const block_uuid *inputs; /* blocks of this tenant that it replaces, each as a whole */
     size_t input_count;
+    bool drop_duplicates; /* spans whose id and kind came before in their trace: they were sent twice */
 };
 
 /* Write the block below `dir`: a temporary directory, files and directory synced, one rename. A failure

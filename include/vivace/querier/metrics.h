@@ -6,7 +6,8 @@
  *
  * A span counts by its start: interval i holds the starts in (start + i * step, start + (i + 1) * step]. A
  * plan that must see whole traces runs as a search, every trace put together from all sources; any other
- * looks at the spans of its sources one by one, so that a span sent twice counts twice there.
+ * looks at the spans of its sources one by one, so that a span sent twice counts as often as it is live or in
+ * another block there.
  *
  * Numbers: counts are exact; sums are kept in twice the precision of a double, so that they do not depend on
  * the order spans come in. Exemplars are chosen by a hash of the span's start: the same for the same data.

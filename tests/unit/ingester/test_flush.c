@@ -178,6 +178,26 @@ a_segment_becomes_a_block_of_each_tenant_and_leaves(void **state)
 }
 
 static void
+spans_that_were_sent_twice_stand_in_the_block_once(void **state)
+{
+    (void)state;
+    start();
+    for (int i = 0; i < 3; i++) {
+        push("a", 1, 4, SPANS, 7);
+    }
+    assert_trace("a", 1, 3 * SPANS, 0);
+    flush_ok();
+    assert_int_equal(block_count("a"), 1);
+    for (uint64_t trace = 1; trace < 5; trace++) {
+        assert_trace("a", trace, 0, SPANS);
+    }
+    struct block_store_stats st;
+    block_store_stats(store, &st);
+    assert_int_equal(st.spans, 4 * SPANS);
+    stop();
+}
+
+static void
 nothing_to_write_is_no_block(void **state)
 {
     (void)state;
@@ -531,6 +551,7 @@ main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(a_segment_becomes_a_block_of_each_tenant_and_leaves),
+        T(spans_that_were_sent_twice_stand_in_the_block_once),
         T(nothing_to_write_is_no_block),
         T(a_query_during_a_flush_sees_each_span_once),
         T(a_segment_larger_than_the_builder_becomes_several_blocks),
