@@ -22,8 +22,8 @@
 
 #define SEARCH_TRACE_BYTES_MAX  ((size_t)64 << 20)
 #define SEARCH_RESULT_BYTES_MAX ((size_t)64 << 20)
-/* Spans of one trace may lie this far outside the range and still count (live segments are passed over by
- * time). */
+/* Matching spans may lie this far outside the range and still find a trace of the range: live segments and
+ * row groups further away are not searched. Judged is the whole trace, wherever its spans lie. */
 #define SEARCH_MARGIN_NS UINT64_C(3600000000000)
 
 struct candidates;
