@@ -69,13 +69,16 @@ struct group_job {
     struct group_judge *judge; /* of the block `of_block` */
     size_t of_block;
     uint32_t *some;   /* traces that may match, by number */
-    trace_id *ids;    /* of them */
+    size_t left;      /* of them: not in a batch yet */
+    uint32_t *batch;  /* those to be judged now */
+    trace_id *ids;    /* of the batch */
     uint64_t *hashes; /* of the ids, once `hashed` */
     uint8_t *spread;  /* they lie elsewhere too */
     uint32_t *found;  /* traces that do match, newest first */
     uint8_t *odd;     /* by number: it must be put together */
     size_t count, cap, matched;
-    bool hashed;
+    bool hashed, begun;
+    bool ordered;   /* the batch is newest first, and enough matches end it */
     size_t sure;    /* of the matched: those that need not be put together */
     uint64_t bytes; /* read by it already counted */
     uint64_t judged;
@@ -129,6 +132,7 @@ search_close(void *cursor)
     for (size_t i = 0; i < ROUND_MAX; i++) {
         group_judge_destroy(c->jobs[i].judge);
         mem_free(c->jobs[i].some);
+        mem_free(c->jobs[i].batch);
         mem_free(c->jobs[i].ids);
         mem_free(c->jobs[i].hashes);
         mem_free(c->jobs[i].spread);
@@ -151,13 +155,13 @@ job_reserve(struct group_job *job, size_t n)
     if (n > job->cap) {
         job->cap = n;
         job->some = mem_realloc(job->some, n, sizeof *job->some);
+        job->batch = mem_realloc(job->batch, n, sizeof *job->batch);
         job->ids = mem_realloc(job->ids, n, sizeof *job->ids);
         job->hashes = mem_realloc(job->hashes, n, sizeof *job->hashes);
         job->spread = mem_realloc(job->spread, n, sizeof *job->spread);
         job->found = mem_realloc(job->found, n, sizeof *job->found);
         job->odd = mem_realloc(job->odd, n, sizeof *job->odd);
     }
-    memset(job->spread, 0, n);
 }
 
 /* A match alone would count; or a part of it, to be put together. */
@@ -174,9 +178,9 @@ look_at_group(void *ctx, size_t slot, size_t i)
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
     const struct blocks_cursor *c = job->cursor;
     struct group_judge *j = job->judge;
-    job->count = job->matched = job->sure = 0;
+    job->left = job->count = job->matched = job->sure = 0;
     job->judged = 0;
-    job->hashed = false;
+    job->begun = false;
     job->rc = group_judge_open(j, job->group.group, &job->fault);
     if (job->rc != OK || j->trace_count == 0 || j->never_loose) {
         return;
@@ -185,9 +189,87 @@ look_at_group(void *ctx, size_t slot, size_t i)
     for (size_t k = 0; k < j->trace_count; k++) {
         const struct judged_trace *t = &j->traces[k];
         if (judged_is_part(j, t) || (judged_may_match(j, t) && is_in_range(&c->hunt, t))) {
-            job->ids[job->count] = t->id;
-            job->some[job->count++] = (uint32_t)k;
+            job->some[job->left++] = (uint32_t)k;
         }
+    }
+}
+
+/* --- the newest first -------------------------------------------------------------------------------------
+ */
+
+static bool
+is_newer(const struct judged_trace *traces, uint32_t a, uint32_t b)
+{
+    if (traces[a].start_ns != traces[b].start_ns) {
+        return traces[a].start_ns > traces[b].start_ns;
+    }
+    return memcmp(traces[a].id.b, traces[b].id.b, TRACE_ID_BYTES) < 0;
+}
+
+/* A heap whose top is the newest. */
+static void
+sift_down(const struct judged_trace *traces, uint32_t *v, size_t n, size_t at)
+{
+    for (;;) {
+        size_t top = at;
+        for (size_t k = 2 * at + 1; k <= 2 * at + 2 && k < n; k++) {
+            top = is_newer(traces, v[k], v[top]) ? k : top;
+        }
+        if (top == at) {
+            return;
+        }
+        uint32_t t = v[at];
+        v[at] = v[top];
+        v[top] = t;
+        at = top;
+    }
+}
+
+static size_t
+limit_of(const struct blocks_cursor *c)
+{
+    return c->hunt.search ? search_query_of(c->hunt.search)->limit : 0;
+}
+
+static int
+newest_first(const void *a, const void *b, void *ctx)
+{
+    const uint32_t x = *(const uint32_t *)a;
+    const uint32_t y = *(const uint32_t *)b;
+    return x == y ? 0 : is_newer(ctx, x, y) ? -1 : 1;
+}
+
+/* The next traces to judge: the newest ones, since a common match fills the answer with them, so that nobody
+ * asks where the others lie; for a rare one then the others, in any order. */
+static void
+next_batch(struct group_job *job)
+{
+    const struct judged_trace *traces = job->judge->traces;
+    const size_t newest = job->begun ? 0 : ORDERED_TRIES * limit_of(job->cursor);
+    job->count = 0;
+    job->hashed = false;
+    job->ordered = newest > 0;
+    if (newest && newest < job->left) {
+        for (size_t k = job->left / 2; k-- > 0;) {
+            sift_down(traces, job->some, job->left, k);
+        }
+        while (job->count < newest) {
+            job->batch[job->count++] = job->some[0];
+            job->some[0] = job->some[--job->left];
+            sift_down(traces, job->some, job->left, 0);
+        }
+    } else {
+        memcpy(job->batch, job->some, job->left * sizeof *job->batch);
+        job->count = job->left;
+        job->left = 0;
+        if (newest) {
+            qsort_r(job->batch, job->count, sizeof *job->batch, newest_first, job->judge->traces);
+        }
+    }
+    job->begun = true;
+    memset(job->spread, 0, job->count);
+    for (size_t i = 0; i < job->count; i++) {
+        job->ids[i] = traces[job->batch[i]].id;
     }
 }
 
@@ -221,7 +303,7 @@ ask_blocks(struct blocks_cursor *c, struct group_job *job, struct fault *f)
     err rc = OK;
     TRY(group_list_open_all(&c->list, f));
     for (size_t i = 0; i < job->count; i++) {
-        const struct judged_trace *t = &traces[job->some[i]];
+        const struct judged_trace *t = &traces[job->batch[i]];
         from = t->start_ns < from ? t->start_ns : from;
         to = t->end_ns > to ? t->end_ns : to;
     }
@@ -245,18 +327,23 @@ static err
 ask_neighbours(struct blocks_cursor *c, struct group_job *job, struct fault *f)
 {
     const struct block_reader *r = c->list.readers[job->group.block];
-    const size_t last = job->count - 1;
+    const size_t groups = block_reader_file(r)->meta->row_group_count;
+    const size_t g = job->group.group;
     err rc = OK;
-    job->hashes[0] = trace_sets_hash(&job->ids[0]);
-    job->hashes[last] = trace_sets_hash(&job->ids[last]);
-    if (job->group.group > 0 && job->some[0] == 0) {
-        TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group - 1, job->ids, job->hashes, 1,
-                           job->spread, f));
-    }
-    if (job->group.group + 1 < block_reader_file(r)->meta->row_group_count &&
-        job->some[last] + 1 == job->judge->trace_count) {
-        TRY(trace_sets_ask(&c->sets, job->group.block, r, job->group.group + 1, job->ids + last,
-                           job->hashes + last, 1, job->spread + last, f));
+    for (size_t i = 0; i < job->count; i++) {
+        const bool first = job->batch[i] == 0;
+        const bool last = job->batch[i] + 1 == job->judge->trace_count;
+        if (first || last) {
+            job->hashes[i] = trace_sets_hash(&job->ids[i]);
+        }
+        if (first && g > 0) {
+            TRY(trace_sets_ask(&c->sets, job->group.block, r, g - 1, job->ids + i, job->hashes + i, 1,
+                               job->spread + i, f));
+        }
+        if (last && g + 1 < groups) {
+            TRY(trace_sets_ask(&c->sets, job->group.block, r, g + 1, job->ids + i, job->hashes + i, 1,
+                               job->spread + i, f));
+        }
     }
 out:
     return rc;
@@ -296,13 +383,13 @@ sort_out(struct blocks_cursor *c, struct group_job *job, struct candidates *out,
     }
     TRY(find_spread(c, job, f));
     for (size_t i = 0; i < job->count; i++) {
-        const struct judged_trace *t = &j->traces[job->some[i]];
+        const struct judged_trace *t = &j->traces[job->batch[i]];
         if (job->spread[i]) {
             if (judged_is_part(j, t)) {
                 TRY(candidates_offer(out, &t->id, t->start_ns, t->loose, f));
             }
         } else if (judged_may_match(j, t) && is_in_range(&c->hunt, t) && t->start_ns >= c->cut) {
-            job->some[kept++] = job->some[i];
+            job->batch[kept++] = job->batch[i];
         }
     }
     job->count = kept;
@@ -312,42 +399,6 @@ out:
 
 /* --- judging ----------------------------------------------------------------------------------------------
  */
-
-static bool
-is_newer(const struct judged_trace *traces, uint32_t a, uint32_t b)
-{
-    if (traces[a].start_ns != traces[b].start_ns) {
-        return traces[a].start_ns > traces[b].start_ns;
-    }
-    return memcmp(traces[a].id.b, traces[b].id.b, TRACE_ID_BYTES) < 0;
-}
-
-/* A heap whose top is the newest. */
-static void
-sift_down(const struct judged_trace *traces, uint32_t *v, size_t n, size_t at)
-{
-    for (;;) {
-        size_t top = at;
-        for (size_t k = 2 * at + 1; k <= 2 * at + 2 && k < n; k++) {
-            top = is_newer(traces, v[k], v[top]) ? k : top;
-        }
-        if (top == at) {
-            return;
-        }
-        uint32_t t = v[at];
-        v[at] = v[top];
-        v[top] = t;
-        at = top;
-    }
-}
-
-static int
-newest_first(const void *a, const void *b, void *ctx)
-{
-    const uint32_t x = *(const uint32_t *)a;
-    const uint32_t y = *(const uint32_t *)b;
-    return x == y ? 0 : is_newer(ctx, x, y) ? -1 : 1;
-}
 
 /* Judge one; a match (or one that must be put together) goes to `found`. */
 static err
@@ -371,30 +422,20 @@ judge_one(struct group_job *job, uint32_t number)
     return rc;
 }
 
-/* Those that match, newest first. The newest are judged one by one, since a common match fills the answer
- * with them; for a rare one the others come in any order. */
+static bool
+is_full(const struct group_job *job)
+{
+    return job->ordered && job->sure >= limit_of(job->cursor); /* of newer ones than are left */
+}
+
+/* Those of the batch that match. */
 static void
-judge_group(void *ctx, size_t slot, size_t i)
+judge_batch(void *ctx, size_t slot, size_t i)
 {
     (void)slot;
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
-    const struct search *search = job->cursor->hunt.search;
-    const struct judged_trace *traces = job->judge->traces;
-    const size_t limit = search ? search_query_of(search)->limit : 0;
-    size_t left = job->count;
-    size_t in_order = limit && left > ORDERED_TRIES * limit ? ORDERED_TRIES * limit : left;
-    for (size_t k = left / 2; limit && k-- > 0;) {
-        sift_down(traces, job->some, left, k);
-    }
-    for (; job->rc == OK && limit && in_order > 0 && job->sure < limit; in_order--) {
-        const uint32_t newest = job->some[0];
-        job->some[0] = job->some[--left];
-        sift_down(traces, job->some, left, 0);
-        job->rc = judge_one(job, newest);
-    }
-    const bool full = limit && job->sure >= limit; /* of newer ones than are left */
-    while (job->rc == OK && !full && left > 0) {
-        job->rc = judge_one(job, job->some[--left]);
+    for (size_t k = 0; job->rc == OK && k < job->count && !is_full(job); k++) {
+        job->rc = judge_one(job, job->batch[k]);
     }
     if (job->rc == OK && job->matched > 1) {
         qsort_r(job->found, job->matched, sizeof *job->found, newest_first, job->judge->traces);
@@ -421,12 +462,73 @@ out:
     return rc;
 }
 
+/* False when no job has traces left to judge. */
+static bool
+next_batches(struct blocks_cursor *c)
+{
+    bool some = false;
+    for (size_t i = 0; i < c->jobs_now; i++) {
+        struct group_job *job = &c->jobs[i];
+        if (job->begun && is_full(job)) {
+            job->left = 0;
+        }
+        next_batch(job);
+        some = some || job->count > 0;
+    }
+    return some;
+}
+
 /* --- rounds -----------------------------------------------------------------------------------------------
  */
+
+static bool
+touches_range(const struct search_hunt *h, const struct listed_group *g)
+{
+    return g->min_start_ns <= h->end_ns && g->max_end_ns >= h->start_ns;
+}
+
+/* When every span of the row group lies outside the range, only its traces that go on in a row group that
+ * touches the range, or in live data, may be in it. The columns of a query are not needed to tell. */
+static err
+may_matter(struct blocks_cursor *c, const struct listed_group *g, struct group_job *job, bool *ret,
+           struct fault *f)
+{
+    const struct search_hunt *h = &c->hunt;
+    const trace_id *ids = NULL;
+    size_t n = 0;
+    err rc = OK;
+    *ret = true;
+    if (h->search == NULL || touches_range(h, g)) {
+        return OK;
+    }
+    TRY(h->guard ? query_guard_check(h->guard, f) : OK);
+    TRY(group_list_open_all(&c->list, f));
+    TRY(trace_sets_list(&c->sets, g->block, c->list.readers[g->block], g->group, &ids, &n, f));
+    job_reserve(job, n);
+    memset(job->spread, 0, n);
+    TRY(search_elsewhere(h->search, h->source, ids, n, job->spread, f));
+    for (size_t i = 0; i < n; i++) {
+        job->hashes[i] = trace_sets_hash(&ids[i]);
+    }
+    for (size_t i = 0; i < c->list.group_count; i++) {
+        const struct listed_group *x = &c->list.groups[i];
+        const bool beside = x->group + 1 == g->group || g->group + 1 == x->group;
+        if (touches_range(h, x) && (x->block != g->block || beside)) {
+            TRY(trace_sets_ask(&c->sets, x->block, c->list.readers[x->block], x->group, ids, job->hashes, n,
+                               job->spread, f));
+        }
+    }
+    const struct block_snapshot *now = block_store_snapshot(c->store, h->tenant);
+    *ret = now != c->list.snapshot || (n && memchr(job->spread, 1, n));
+    block_snapshot_release(now);
+out:
+    return rc;
+}
 
 static err
 take_groups(struct blocks_cursor *c, struct fault *f)
 {
+    bool matters = false;
     err rc = OK;
     c->jobs_now = 0;
     while (c->jobs_now < c->round) {
@@ -438,7 +540,14 @@ take_groups(struct blocks_cursor *c, struct fault *f)
         if (rc != OK || (c->jobs_now && job->group.latest_ns < c->cut)) {
             return rc;
         }
+        rc = may_matter(c, &job->group, job, &matters, f);
+        if (rc != OK) {
+            return rc;
+        }
         group_list_take(&c->list);
+        if (!matters) {
+            return OK; /* so that the caller looks whether it wants older ones */
+        }
         if (job->judge == NULL || job->of_block != job->group.block) {
             group_judge_destroy(job->judge);
             job->judge = group_judge_create(c->list.readers[job->group.block], c->hunt.plan, c->hunt.guard,
@@ -495,11 +604,13 @@ search_advance(void *cursor, struct candidates *out, struct search_stats *stats,
     TRY(rc);
     parallel_for(c->hunt.pool, c->jobs_now, look_at_group, c);
     TRY(first_failure(c, f));
-    for (size_t i = 0; i < c->jobs_now; i++) {
-        TRY(sort_out(c, &c->jobs[i], out, f));
+    while (next_batches(c)) {
+        for (size_t i = 0; i < c->jobs_now; i++) {
+            TRY(sort_out(c, &c->jobs[i], out, f));
+        }
+        parallel_for(c->hunt.pool, c->jobs_now, judge_batch, c);
+        TRY(first_failure(c, f));
     }
-    parallel_for(c->hunt.pool, c->jobs_now, judge_group, c);
-    TRY(first_failure(c, f));
     for (size_t i = 0; i < c->jobs_now; i++) {
         TRY(hand_over(c, &c->jobs[i], out, f));
     }

@@ -38,27 +38,44 @@ overlaps(const struct group_list *l, const struct block_meta *m)
     return m->spans && m->min_start_ns <= l->to_ns && m->max_end_ns >= l->from_ns;
 }
 
-/* The bound of a column of unsigned times; false when the file does not say. */
+/* The bounds of a column; false when the file does not say. */
 static bool
-time_bounds(const struct block_reader *r, size_t group, enum block_column c, uint64_t *ret_min,
-            uint64_t *ret_max)
+bounds_of(const struct block_reader *r, size_t group, enum block_column c, int64_t *ret_min, int64_t *ret_max)
 {
     const int32_t leaf = block_reader_schema(r)->column[c];
     const struct parquet_bounds *b =
         &parquet_meta_chunk(block_reader_file(r)->meta, group, (size_t)leaf)->bounds;
-    int64_t min = 0;
-    int64_t max = 0;
-    if (b->min.n != sizeof min || b->max.n != sizeof max) {
+    if (b->min.n != sizeof *ret_min || b->max.n != sizeof *ret_max) {
         return false;
     }
-    memcpy(&min, b->min.p, sizeof min); /* little-endian, as is every machine this runs on */
-    memcpy(&max, b->max.p, sizeof max);
-    if (min < 0) { /* a time behind 2262: signed bounds do not order it */
-        return false;
-    }
-    *ret_min = (uint64_t)min;
-    *ret_max = (uint64_t)max;
+    memcpy(ret_min, b->min.p, sizeof *ret_min); /* little-endian, as is every machine this runs on */
+    memcpy(ret_max, b->max.p, sizeof *ret_max);
     return true;
+}
+
+/* When a row group's spans begin and end. Signed bounds do not order times behind 2262, nor the duration of a
+ * span that ends there; one that ends before it begins has a negative duration. */
+static void
+time_bounds(const struct block_reader *r, size_t group, struct listed_group *g)
+{
+    int64_t first = 0;
+    int64_t last = 0;
+    int64_t shortest = 0;
+    int64_t longest = 0;
+    g->min_start_ns = 0;
+    g->latest_ns = g->max_end_ns = UINT64_MAX;
+    if (!bounds_of(r, group, BLOCK_START, &first, &last) || first < 0) {
+        return;
+    }
+    g->min_start_ns = (uint64_t)first;
+    g->latest_ns = (uint64_t)last;
+    if (bounds_of(r, group, BLOCK_DURATION, &shortest, &longest) && shortest >= -first) {
+        g->max_end_ns = (uint64_t)last + (uint64_t)(longest > 0 ? longest : 0);
+    }
+    if (bounds_of(r, group, BLOCK_TRACE_START, &first, &last) && first >= 0 &&
+        (uint64_t)last < g->latest_ns) {
+        g->latest_ns = (uint64_t)last;
+    }
 }
 
 static void
@@ -66,13 +83,7 @@ add_group(struct group_list *l, size_t block, size_t number)
 {
     const struct block_reader *r = l->readers[block];
     struct listed_group g = {.block = (uint32_t)block, .group = (uint32_t)number};
-    uint64_t low = 0;
-    if (!time_bounds(r, number, BLOCK_START, &g.min_start_ns, &g.latest_ns)) {
-        g.min_start_ns = 0;
-        g.latest_ns = UINT64_MAX;
-    } else if (time_bounds(r, number, BLOCK_TRACE_START, &low, &low) && low < g.latest_ns) {
-        g.latest_ns = low;
-    }
+    time_bounds(r, number, &g);
     if (g.min_start_ns > l->to_ns) {
         l->passed++;
         return;

@@ -9,6 +9,7 @@ struct listed_group {
     uint32_t group;     /* row group of the block */
     uint64_t latest_ns; /* every trace with a span in it begins here or earlier */
     uint64_t min_start_ns;
+    uint64_t max_end_ns; /* no span ends later; UINT64_MAX when the file does not say */
 };
 
 struct group_list {

@@ -154,19 +154,44 @@ trace_sets_hash(const trace_id *id)
     return parquet_bloom_hash(slice_of(hex, sizeof hex));
 }
 
-err
-trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
-               const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret, struct fault *f)
+static err
+set_of(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group, struct trace_set **ret,
+       struct fault *f)
 {
-    const size_t groups = block_reader_file(r)->meta->row_group_count;
-    err rc = OK;
     if (t->sets[block] == NULL) {
-        t->sets[block] = arena_new_array(&t->arena, struct trace_set, groups);
+        t->sets[block] =
+            arena_new_array(&t->arena, struct trace_set, block_reader_file(r)->meta->row_group_count);
         if (t->sets[block] == NULL) {
             return no_memory(f);
         }
     }
-    struct trace_set *set = &t->sets[block][group];
+    *ret = &t->sets[block][group];
+    return OK;
+}
+
+err
+trace_sets_list(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
+                const trace_id **ret_ids, size_t *ret_count, struct fault *f)
+{
+    struct trace_set *set = NULL;
+    err rc = OK;
+    TRY(set_of(t, block, r, group, &set, f));
+    if (!set->has_ids) {
+        TRY(load_ids(t, r, group, set, f));
+    }
+    *ret_ids = set->ids;
+    *ret_count = set->count;
+out:
+    return rc;
+}
+
+err
+trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
+               const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret, struct fault *f)
+{
+    struct trace_set *set = NULL;
+    err rc = OK;
+    TRY(set_of(t, block, r, group, &set, f));
     if (!set->has_bloom && !set->no_bloom) {
         TRY(load_bloom(t, r, group, set, f));
     }

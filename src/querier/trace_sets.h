@@ -24,3 +24,6 @@ uint64_t trace_sets_hash(const trace_id *id);
 CHECKED err trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
                            const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret,
                            struct fault *f);
+/* All trace ids of a row group, in order. Valid until fini. */
+CHECKED err trace_sets_list(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
+                            const trace_id **ret_ids, size_t *ret_count, struct fault *f);

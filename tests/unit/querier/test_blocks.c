@@ -425,6 +425,8 @@ run_all(uint64_t seed, size_t traces, size_t blocks, bool with_live, size_t one_
         uint64_t to = rng_below(&r, 2) ? UINT64_MAX : from + rng_below(&r, 200) * SECOND;
         check(&w, queries[q], 0, 0, UINT64_MAX);
         check(&w, queries[q], (uint32_t)rng_below(&r, 30), from, to);
+        from = START + rng_below(&r, 300) * SECOND; /* most row groups lie outside */
+        check(&w, queries[q], (uint32_t)(1 + rng_below(&r, 5)), from, from + rng_below(&r, 3) * SECOND);
     }
     if (w.pool) {
         pool_destroy(w.pool);
@@ -457,6 +459,46 @@ what_is_scattered_all_over_is_gathered(void **state)
     run_all(8, 100, 2, true, 2);
 }
 
+static void
+row_groups_outside_a_range_are_not_judged(void **state)
+{
+    struct world w;
+    struct tql_query *query = NULL;
+    struct tql_plan plan;
+    struct arena arena;
+    struct fault f = {0};
+    slice tenant = SL("t");
+    uint64_t spans[2];
+    (void)state;
+    world_make(&w, 9, TRACES_MAX, 1, false, 1000);
+    arena_init(&arena, 0);
+    assert_ok(traceql_parse(SL("{ true }"), &arena, &f, &query), &f);
+    assert_ok(traceql_check(query, &f), &f);
+    assert_ok(tql_plan_make(query, &arena, &f, &plan), &f);
+    for (int i = 0; i < 2; i++) {
+        struct search_query q = {.plan = &plan,
+                                 .tenants = &tenant,
+                                 .tenant_count = 1,
+                                 .sources = w.sources,
+                                 .source_count = 2,
+                                 .start_ns = i ? START + 150 * SECOND : 0,
+                                 .end_ns = i ? START + 160 * SECOND : UINT64_MAX};
+        struct search *s = search_create(&q);
+        err rc;
+        do {
+            rc = search_step(s, 0, &f);
+        } while (rc == ERR_AGAIN);
+        assert_ok(rc, &f);
+        assert_true(search_result(s)->count > 0);
+        spans[i] = search_result(s)->stats.spans;
+        search_destroy(s);
+    }
+    assert_true(spans[1] * 3 < spans[0]);
+    tql_plan_fini(&plan);
+    arena_fini(&arena);
+    world_fini(&w);
+}
+
 int
 main(void)
 {
@@ -464,6 +506,7 @@ main(void)
         cmocka_unit_test(what_lies_in_one_block_is_shown_as_if_judged_whole),
         cmocka_unit_test(what_is_spread_over_blocks_and_live_data_is_shown_whole),
         cmocka_unit_test(what_is_scattered_all_over_is_gathered),
+        cmocka_unit_test(row_groups_outside_a_range_are_not_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
