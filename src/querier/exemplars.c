@@ -39,8 +39,16 @@ exemplars_limit(const struct metrics_query *q, const struct exemplar *at, uint32
 bool
 exemplars_want(const struct metrics_query *q, const struct exemplar *at, uint64_t start_ns)
 {
-    return q->exemplars && exemplars_rank(start_ns) <
+    return q->exemplars && exemplars_rank(start_ns) <=
                                exemplars_limit(q, at, exemplars_stretch(q, metrics_interval(q, start_ns)));
+}
+
+/* Spans that start together are told apart by their traces. */
+static bool
+comes_before(const struct exemplar *a, const struct exemplar *b)
+{
+    return b->rank == 0 || a->rank < b->rank ||
+           (a->rank == b->rank && memcmp(&a->trace, &b->trace, sizeof a->trace) < 0);
 }
 
 static void
@@ -53,12 +61,17 @@ keep(const struct metrics_query *q, struct exemplar *at, const struct exemplar *
             worst = &slots[i]; /* one a trace */
             break;
         }
-        if (worst->rank && (slots[i].rank == 0 || slots[i].rank > worst->rank)) {
+        if (worst->rank && (slots[i].rank == 0 || comes_before(worst, &slots[i]))) {
             worst = &slots[i];
         }
     }
-    if (worst->rank == 0 || e->rank < worst->rank) {
+    if (comes_before(e, worst)) {
         *worst = *e;
+    }
+    for (; worst > slots && worst->rank && comes_before(worst, worst - 1); worst--) { /* the best first */
+        const struct exemplar better = *worst;
+        *worst = worst[-1];
+        worst[-1] = better;
     }
 }
 

@@ -36,7 +36,7 @@ exemplars_rank(uint64_t start_ns)
 }
 /* The stretch an interval lies in: 0, 1, ... */
 uint32_t exemplars_stretch(const struct metrics_query *q, uint32_t step);
-/* The rank from which on a start in this stretch would not be kept. `at` may be NULL: none yet. */
+/* The rank above which a start in this stretch would not be kept. `at` may be NULL: none yet. */
 uint64_t exemplars_limit(const struct metrics_query *q, const struct exemplar *at, uint32_t stretch);
 /* Would one of this start be kept? `at` may be NULL: none yet. */
 bool exemplars_want(const struct metrics_query *q, const struct exemplar *at, uint64_t start_ns);

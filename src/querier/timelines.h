@@ -45,7 +45,7 @@ void timeline_exemplar(struct timelines *s, struct timeline *at, uint64_t start_
                        const struct tql_static *measured);
 /* Would one of this start be kept? */
 bool timeline_wants_exemplar(const struct timelines *s, const struct timeline *at, uint64_t start_ns);
-/* The rank from which on one in this stretch would not, see exemplars.h. */
+/* The rank above which one in this stretch would not, see exemplars.h. */
 uint64_t timeline_exemplar_limit(const struct timelines *s, const struct timeline *at, uint32_t stretch);
 void timelines_merge(struct timelines *into, const struct timelines *from);
 

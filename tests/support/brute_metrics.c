@@ -19,6 +19,7 @@ struct cell {
 
 struct group {
     struct brute_value by[BY_MAX];
+    struct brute_spans spans;
     struct cell cells[BRUTE_STEPS_MAX];
 };
 
@@ -29,7 +30,17 @@ struct counting {
     uint64_t start_ns, step_ns, counted;
     uint32_t steps;
     struct arena *arena;
+    struct arena *kept; /* of the answer */
 };
+
+static void
+keep_span(struct arena *a, struct brute_spans *list, const struct span *s, const struct brute_value *measured)
+{
+    list->v = arena_grow(a, list->v, list->count, &list->cap, list->count + 1, sizeof *list->v);
+    MUST(list->v);
+    list->v[list->count++] =
+        (struct brute_span){.trace = s->trace, .start_ns = s->start_ns, .measured = *measured};
+}
 
 static bool
 is_distribution(const struct tql_metric *m)
@@ -133,7 +144,9 @@ count_row(struct counting *c, const struct brute_trace *t, size_t row)
             return; /* what has no number makes no series */
         }
     }
-    struct cell *cell = &group_of(c, t, row)->cells[step];
+    struct group *group = group_of(c, t, row);
+    struct cell *cell = &group->cells[step];
+    keep_span(c->kept, &group->spans, s, &v);
     cell->spans++;
     c->counted++;
     if (measures) {
@@ -286,12 +299,27 @@ add_quantiles(struct counting *c, const struct group *g, struct brute_metrics *m
 {
     for (size_t k = 0; k < c->metric->quantile_count; k++) {
         struct brute_series *s = series_add(m);
+        s->spans = g->spans;
         put_group_labels(c, g, &s->labels);
         put_number(&s->labels, "p", c->metric->quantiles[k]);
         for (uint32_t i = 0; i < c->steps; i++) {
             s->values[i] = quantile_of(c, &g->cells[i], c->metric->quantiles[k]);
         }
     }
+}
+
+static struct brute_spans
+spans_of_bucket(struct counting *c, const struct group *g, int bits)
+{
+    struct brute_spans list = {0};
+    for (size_t i = 0; i < g->spans.count; i++) {
+        const struct brute_span *x = &g->spans.v[i];
+        if (bucket_of(x->measured.i) == bits) {
+            const struct span s = {.trace = x->trace, .start_ns = x->start_ns};
+            keep_span(c->kept, &list, &s, &x->measured);
+        }
+    }
+    return list;
 }
 
 static void
@@ -306,6 +334,7 @@ add_histogram(struct counting *c, const struct group *g, struct brute_metrics *m
             continue;
         }
         struct brute_series *s = series_add(m);
+        s->spans = spans_of_bucket(c, g, bits);
         put_group_labels(c, g, &s->labels);
         put_number(&s->labels, "__bucket", bound_of(c, bits));
         for (uint32_t i = 0; i < c->steps; i++) {
@@ -318,6 +347,7 @@ static void
 add_series(struct counting *c, const struct group *g, struct brute_metrics *m)
 {
     struct brute_series *s = series_add(m);
+    s->spans = g->spans;
     put_group_labels(c, g, &s->labels);
     if (c->metric->by_count == 0) {
         put_label(
@@ -356,9 +386,14 @@ brute_metrics_make(struct brute_metrics *m, const struct span_batch *traces, siz
 {
     struct brute_error wrong = {0};
     struct arena arena;
-    struct counting c = {
-        .metric = q->metric, .start_ns = start_ns, .step_ns = step_ns, .steps = steps, .arena = &arena};
+    struct counting c = {.metric = q->metric,
+                         .start_ns = start_ns,
+                         .step_ns = step_ns,
+                         .steps = steps,
+                         .arena = &arena,
+                         .kept = &m->memory};
     *m = (struct brute_metrics){0};
+    arena_init(&m->memory, 0);
     if (q->metric->fn == TQL_METRIC_COMPARE) {
         return brute_compare_make(m, traces, count, q, start_ns, step_ns, steps);
     }
@@ -388,6 +423,7 @@ brute_metrics_fini(struct brute_metrics *m)
         buf_fini(&m->series[i].labels);
     }
     mem_free(m->series);
+    arena_fini(&m->memory);
     *m = (struct brute_metrics){0};
 }
 
@@ -482,8 +518,8 @@ brute_compare_make(struct brute_metrics *m, const struct span_batch *traces, siz
                    const struct tql_query *q, uint64_t start_ns, uint64_t step_ns, uint32_t steps)
 {
     struct brute_error wrong = {0};
+    static const struct brute_value nothing;
     struct arena arena;
-    *m = (struct brute_metrics){0};
     arena_init(&arena, 0);
     for (size_t i = 0; i < count && !wrong.failed; i++) {
         struct brute_trace t;
@@ -496,10 +532,15 @@ brute_compare_make(struct brute_metrics *m, const struct span_batch *traces, siz
                 if (s->rows[row] && c.step < steps) {
                     c.selected = brute_keeps(&t, row, q->metric->compare->expr, &wrong);
                     compare_row(&c, &t, row);
+                    keep_span(&m->memory, &m->sides[c.selected], &traces[i].spans[row], &nothing);
                     m->counted++;
                 }
             }
         }
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        m->series[i].spans =
+            m->sides[slice_find(buf_slice(&m->series[i].labels), SL("\"selection")) != SIZE_MAX];
     }
     arena_fini(&arena);
     return !wrong.failed;
@@ -559,5 +600,20 @@ brute_random_metric(struct rng *r, struct buf *out)
             }
         }
         (void)buf_append_cstr(out, ")");
+    }
+}
+
+void
+brute_random_second(struct rng *r, struct buf *out)
+{
+    static const char *const limits[] = {"0", "1", "2", "0.5", "10ms", "100", "3s", "-1"};
+    static const char *const ops[] = {"=", "!=", "<", "<=", ">", ">="};
+    for (uint64_t n = 1 + rng_below(r, 2); n > 0; n--) {
+        if (rng_below(r, 2)) {
+            (void)buf_printf(out, " | %s(%u)", rng_below(r, 2) ? "topk" : "bottomk",
+                             1 + (unsigned)rng_below(r, 4));
+        } else {
+            (void)buf_printf(out, " %s %s", PICK(r, ops), PICK(r, limits));
+        }
     }
 }
