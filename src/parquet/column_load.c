@@ -251,12 +251,28 @@ typed_bytes(const struct parquet_column *c)
                                       : parquet_value_bytes(c->leaf);
 }
 
+/* Memory for what a decode gives: the caller's where there is enough of it. */
+static err
+take_output(struct parquet_column *c, struct room *room, uint64_t bytes, struct fault *f, void **ret)
+{
+    err rc = OK;
+    if (c->into && bytes <= c->into_bytes) {
+        *ret = c->into;
+        return OK;
+    }
+    TRY(room_take(c, room, bytes, f));
+    *ret = room->p;
+out:
+    return rc;
+}
+
 static err
 decode_other(struct parquet_column *c, size_t n, struct fault *f, const void **ret)
 {
     enum parquet_type type = c->leaf->field.type;
     unsigned encoding = c->header.encoding;
     size_t used = 0;
+    void *numbers = NULL;
     err rc = OK;
     if (!column_encoding_fits(encoding, type)) {
         return FAULT(f, ERR_UNSUPPORTED, "parquet page: encoding %s for type %s",
@@ -264,6 +280,12 @@ decode_other(struct parquet_column *c, size_t n, struct fault *f, const void **r
     }
     if (encoding == PARQUET_DELTA_BYTE_ARRAY) {
         return decode_delta_strings(c, c->values, n, f, ret);
+    }
+    if (encoding == PARQUET_DELTA_BINARY_PACKED) {
+        TRY(take_output(c, &c->typed, (uint64_t)n * typed_bytes(c), f, &numbers));
+        *ret = numbers;
+        return type == PARQUET_INT32 ? delta_decode_i32(c->values, numbers, n, f, &used)
+                                     : delta_decode_i64(c->values, numbers, n, f, &used);
     }
     TRY(room_take(c, &c->typed, (uint64_t)n * typed_bytes(c), f));
     void *out = c->typed.p;
@@ -274,22 +296,20 @@ decode_other(struct parquet_column *c, size_t n, struct fault *f, const void **r
     if (encoding == PARQUET_BYTE_STREAM_SPLIT) {
         return split_decode(c->values, parquet_value_bytes(c->leaf), out, n, f);
     }
-    if (encoding == PARQUET_DELTA_BINARY_PACKED) {
-        return type == PARQUET_INT32 ? delta_decode_i32(c->values, out, n, f, &used)
-                                     : delta_decode_i64(c->values, out, n, f, &used);
-    }
     TRY(room_take(c, &c->lengths, (uint64_t)n * sizeof(int32_t), f));
     TRY(delta_length_decode(c->values, (int32_t *)(void *)c->lengths.p, out, n, f));
 out:
     return rc;
 }
 
-/* Codes of the values [from, from + n). */
+/* Codes of the values [from, from + n); `outside`: not in c->codes when the caller has memory for them. */
 static err
-decode_codes(struct parquet_column *c, size_t from, size_t n, struct fault *f)
+decode_codes(struct parquet_column *c, size_t from, size_t n, bool outside, struct fault *f,
+             const uint32_t **ret)
 {
     err rc = OK;
     uint32_t top = 0;
+    void *out = NULL;
     if (c->dictionary_state == DICTIONARY_UNKNOWN) {
         TRY(column_load_dictionary(c, f));
     }
@@ -300,14 +320,20 @@ decode_codes(struct parquet_column *c, size_t from, size_t n, struct fault *f)
     if (width > 32) {
         return FAULT(f, ERR_CORRUPT, "parquet page: codes of %u bits", width);
     }
-    TRY(room_take(c, &c->codes, (uint64_t)n * sizeof(uint32_t), f));
-    uint32_t *codes = (uint32_t *)(void *)c->codes.p;
+    if (outside) {
+        TRY(take_output(c, &c->codes, (uint64_t)n * sizeof(uint32_t), f, &out));
+    } else {
+        TRY(room_take(c, &c->codes, (uint64_t)n * sizeof(uint32_t), f));
+        out = c->codes.p;
+    }
+    uint32_t *codes = out;
     TRY(rle_decode_part_u32(slice_sub(c->values, 1, c->values.n), width, from, codes, n, f));
     top = codes_max(codes, n);
     if (top >= c->dictionary.count) {
         return FAULT(f, ERR_CORRUPT, "parquet page: code %u in a dictionary of %zu", top,
                      c->dictionary.count);
     }
+    *ret = codes;
 out:
     return rc;
 }
@@ -352,12 +378,13 @@ decode_values(struct parquet_column *c, enum parquet_decode how, size_t from, si
     if (n == 0) {
         v->values.raw = "";
     } else if (c->page.coded) {
-        TRY(decode_codes(c, from, n, f));
+        const uint32_t *codes = NULL;
+        TRY(decode_codes(c, from, n, how != PARQUET_DECODE_VALUES, f, &codes));
         if (how == PARQUET_DECODE_VALUES) {
             TRY(look_up(c, n, f));
             v->values.raw = c->typed.p;
         } else {
-            v->codes = (const uint32_t *)(const void *)c->codes.p;
+            v->codes = codes;
         }
     } else if (c->header.encoding == PARQUET_PLAIN) {
         TRY(decode_plain(c, c->values, all, &c->typed, f, &v->values.raw));
@@ -368,7 +395,15 @@ decode_values(struct parquet_column *c, enum parquet_decode how, size_t from, si
         v->values.raw = (const uint8_t *)v->values.raw + from * typed_bytes(c);
     }
 out:
+    c->into = NULL;
     return rc;
+}
+
+void
+parquet_column_into(struct parquet_column *c, void *p, size_t bytes)
+{
+    c->into = p;
+    c->into_bytes = bytes;
 }
 
 /* The rows a V2 header claims must be those its levels begin. */

@@ -49,6 +49,9 @@ struct parquet_column {
     slice rep_bits, def_bits, values; /* encoded */
     size_t value_count;
 
+    void *into; /* of the caller, for the next decode; or NULL */
+    size_t into_bytes;
+
     struct room body, def, rep, codes, typed, lengths, strings;
 
     enum dictionary_state dictionary_state;

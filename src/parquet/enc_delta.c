@@ -102,12 +102,12 @@ delta_mini(struct delta_reader *d, unsigned width, size_t take, slice *ret, stru
     out:                                                                                                     \
     return rc
 
+/* Unpacked and summed in one go where 8 bytes may be read at each value, else by way of an array. */
 #define DELTA_SUM(TYPE)                                                                                      \
-    if (width <= 32) {                                                                                       \
-        uint32_t deltas[32];                                                                                 \
-        bits_unpack_u32(bits.p, bits.n, width, deltas, k);                                                   \
-        for (size_t i = 0; i < k; i++) {                                                                     \
-            last += min + deltas[i];                                                                         \
+    if (width > 0 && width <= 57 && bits.n >= (k - 1) * width / 8 + 8) {                                     \
+        const uint64_t mask = (UINT64_C(1) << width) - 1;                                                    \
+        for (size_t i = 0, bit = 0; i < k; i++, bit += width) {                                              \
+            last += min + (load_u64(bits.p + (bit >> 3)) >> (bit & 7) & mask);                               \
             out[i] = (TYPE)last;                                                                             \
         }                                                                                                    \
         return last;                                                                                         \

@@ -144,6 +144,7 @@ add_levels(struct load *l, const struct parquet_vector *v)
 static err
 add_page(struct load *l, const struct parquet_vector *v, struct fault *f)
 {
+    const size_t at = l->out->value_count * l->width;
     err rc = OK;
     if (v->values.count && ((v->codes && l->values) || (!v->codes && l->codes))) {
         l->mixed = true;
@@ -152,15 +153,43 @@ add_page(struct load *l, const struct parquet_vector *v, struct fault *f)
     TRY(make_room(l, v, f));
     if (v->values.count == 0) {
         /* a page of nulls has neither codes nor values */
+    } else if (v->codes ? v->codes == l->codes + l->out->value_count : v->values.raw == l->values + at) {
+        /* decoded where it belongs */
     } else if (v->codes) {
         memcpy(l->codes + l->out->value_count, v->codes, v->values.count * sizeof *l->codes);
     } else {
-        TRY(keep_values(l->s, l->node, &v->values, l->values + l->out->value_count * l->width, f));
+        TRY(keep_values(l->s, l->node, &v->values, l->values + at, f));
     }
     add_levels(l, v);
     l->out->value_count += v->values.count;
 out:
     return rc;
+}
+
+/* The page is decoded right behind those before, where there is room. */
+static void
+aim(struct load *l, const struct parquet_page *page, enum parquet_decode how)
+{
+    const size_t used = l->out->value_count;
+    const bool numbers = l->node->field.type == PARQUET_INT32 || l->node->field.type == PARQUET_INT64;
+    const bool first = l->codes == NULL && l->values == NULL && l->values_due && l->node->max_def == 0;
+    if (page->coded && how == PARQUET_DECODE_CODES && l->values == NULL) {
+        if (first) {
+            l->codes = room_for(l, NULL, 0, &l->value_cap, 1, l->values_due, sizeof *l->codes);
+        }
+        if (l->codes) {
+            parquet_column_into(l->s->priv->column, l->codes + used,
+                                (l->value_cap - used) * sizeof *l->codes);
+        }
+    } else if (!page->coded && numbers && l->codes == NULL) {
+        if (first) {
+            l->values = room_for(l, NULL, 0, &l->value_cap, 1, l->values_due, l->width);
+        }
+        if (l->values) {
+            parquet_column_into(l->s->priv->column, l->values + used * l->width,
+                                (l->value_cap - used) * l->width);
+        }
+    }
 }
 
 static err
@@ -177,6 +206,7 @@ read_pages(struct load *l, enum parquet_decode how, struct fault *f)
         if (page.first_row != rows) {
             return scan_corrupt(l->s, "pages do not follow each other", f);
         }
+        aim(l, &page, how);
         TRY(parquet_column_decode(c, how, f, &v));
         if (v.rep && page.level_count && v.rep[0] > 0) {
             return scan_corrupt(l->s, "a page begins within a row", f);

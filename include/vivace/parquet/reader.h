@@ -68,6 +68,9 @@ struct parquet_vector {
     struct parquet_values values;
 };
 
+/* Where the next decode puts codes, or whole numbers that must be decoded, when they fit into `bytes`: the
+ * vector points there then. For those who keep them: it saves a copy. */
+void parquet_column_into(struct parquet_column *c, void *p, size_t bytes);
 /* Decode the page that parquet_column_next returned. */
 CHECKED err parquet_column_decode(struct parquet_column *c, enum parquet_decode how, struct fault *f,
                                   struct parquet_vector *ret);

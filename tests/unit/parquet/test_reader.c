@@ -238,6 +238,39 @@ check_row(struct sample *s, size_t column, uint64_t row)
 
 static const uint64_t wanted_rows[] = {0, 9999, 1, 5000, 4999, 5000, 7777, 0};
 
+/* The caller's memory is used when there is enough of it, for one decode, and gives what the reader's gives.
+ */
+static void
+codes_are_decoded_where_the_caller_wants_them(void **state)
+{
+    struct sample *s = *state;
+    struct fault f = {0};
+    struct parquet_page page;
+    struct parquet_vector v;
+    uint32_t mine[PAGE_ROWS + 1];
+    static uint32_t theirs[PAGE_ROWS];
+    assert_ok(parquet_column_open(s->column, &s->file, 0, METHOD, &f), &f);
+    assert_ok(parquet_column_next(s->column, &f, &page), &f);
+    assert_ok(parquet_column_decode(s->column, PARQUET_DECODE_CODES, &f, &v), &f);
+    const size_t n = v.values.count;
+    assert_true(n > 0 && n < PAGE_ROWS);
+    memcpy(theirs, v.codes, n * sizeof *theirs);
+    mine[n] = UINT32_MAX;
+    parquet_column_into(s->column, mine, n * sizeof *mine);
+    assert_ok(parquet_column_decode(s->column, PARQUET_DECODE_CODES, &f, &v), &f);
+    assert_ptr_equal(v.codes, mine);
+    assert_memory_equal(mine, theirs, n * sizeof *mine);
+    assert_int_equal(mine[n], UINT32_MAX);
+    assert_ok(parquet_column_decode(s->column, PARQUET_DECODE_CODES, &f, &v), &f);
+    assert_ptr_not_equal(v.codes, mine); /* asked for once */
+    memset(mine, 0xff, sizeof mine);
+    parquet_column_into(s->column, mine, (n - 1) * sizeof *mine);
+    assert_ok(parquet_column_decode(s->column, PARQUET_DECODE_CODES, &f, &v), &f);
+    assert_ptr_not_equal(v.codes, mine);
+    assert_memory_equal(v.codes, theirs, n * sizeof *theirs);
+    assert_int_equal(mine[0], UINT32_MAX);
+}
+
 static void
 a_seek_finds_any_row_with_and_without_an_index(void **state)
 {
@@ -425,6 +458,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_footer_tells_rows_bounds_and_order),
         cmocka_unit_test(codes_come_without_their_strings),
+        cmocka_unit_test(codes_are_decoded_where_the_caller_wants_them),
         cmocka_unit_test(a_seek_finds_any_row_with_and_without_an_index),
         cmocka_unit_test(pages_have_the_same_rows_in_every_column),
         cmocka_unit_test(a_list_column_gives_levels_and_values),
