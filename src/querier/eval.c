@@ -367,6 +367,12 @@ eval_run_rows(struct eval *e, const struct eval_rows *r, struct fault *f)
     return rc;
 }
 
+uint64_t
+eval_row_start(const struct eval *e, size_t row)
+{
+    return e->priv->from ? e->priv->from->start_of(e->priv->from, row) : e->batch->spans[row].start_ns;
+}
+
 void
 eval_row_facts(const struct eval *e, size_t row, struct row_facts *ret)
 {

@@ -45,6 +45,7 @@ struct eval_rows {
     struct run (*parts)(const struct eval_rows *r, bool links, size_t row);
     void (*part)(const struct eval_rows *r, uint32_t slot, struct value_at at, struct tql_static *ret);
     void (*facts_of)(const struct eval_rows *r, size_t row, struct row_facts *ret);
+    uint64_t (*start_of)(const struct eval_rows *r, size_t row); /* of the facts, for who wants no more */
 };
 
 struct eval_private {
@@ -83,6 +84,7 @@ CHECKED err eval_steps(struct eval *e, struct fault *f);
 /* As eval_run; `r` and what it points to must stay until the next run. */
 CHECKED err eval_run_rows(struct eval *e, const struct eval_rows *r, struct fault *f);
 void eval_row_facts(const struct eval *e, size_t row, struct row_facts *ret);
+uint64_t eval_row_start(const struct eval *e, size_t row);
 err eval_no_memory(const struct eval *e, struct fault *f);
 /* aggregate.c: the aggregate of a spanset; nil when it has no value. */
 CHECKED err aggregate_of(struct eval *e, const struct tql_step *step, const struct slot_use *use,

@@ -522,6 +522,13 @@ row_facts(const struct eval_rows *r, size_t row, struct row_facts *ret)
     }
 }
 
+static uint64_t
+row_start(const struct eval_rows *r, size_t row)
+{
+    const struct group_judge_private *p = private_of(r);
+    return p->starts[place(p, row)];
+}
+
 /* --- one trace --------------------------------------------------------------------------------------------
  */
 
@@ -696,7 +703,8 @@ load_facts(struct group_judge *j, const struct judged_trace *t, struct fault *f)
                                  .value = row_value,
                                  .parts = row_parts,
                                  .part = part_value,
-                                 .facts_of = row_facts};
+                                 .facts_of = row_facts,
+                                 .start_of = row_start};
 out:
     return rc;
 }

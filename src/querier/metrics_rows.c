@@ -71,9 +71,7 @@ row_identity(const struct eval *e, uint32_t row, uint64_t *ret_start, const trac
         *ret_trace = &e->batch->spans[row].trace;
         return;
     }
-    struct row_facts facts;
-    eval_row_facts(e, row, &facts);
-    *ret_start = facts.start_ns;
+    *ret_start = eval_row_start(e, row);
     *ret_trace = &eval_facts(e)->id;
 }
 
