@@ -202,7 +202,11 @@ eval_program(struct eval *e, const struct tql_program *p, const struct slot_use 
     const struct tql_slot *slots = e->plan->compiler.slots.slots;
     err rc = eval_tick(e, f);
     if (rc == OK && p->insn_count == 1 && p->insns[0].code == TQL_CODE_SLOT && !use->parts) {
-        fill_cell(e, row, p->insns[0].arg); /* by(name), avg(duration) */
+        if (e->priv->from) { /* by(name), avg(duration): straight from its vector */
+            e->priv->from->value(e->priv->from, p->insns[0].arg, row, ret);
+            return OK;
+        }
+        fill_cell(e, row, p->insns[0].arg);
         *ret = row_cells(e, row)[p->insns[0].arg];
         return e->priv->values.failed ? eval_no_memory(e, f) : OK;
     }

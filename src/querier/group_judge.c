@@ -1,6 +1,7 @@
 #include "group_judge.h"
 
 #include "columns_priv.h"
+#include "group_plan.h"
 #include "group_tree.h"
 
 #include "vivace/base/mem.h"
@@ -13,6 +14,7 @@
 struct group_judge_private {
     struct eval_rows rows; /* of the trace being judged; first, for the callbacks */
     struct group_judge *judge;
+    uint32_t least_rows;               /* of a trace that may match */
     bool may_be_ordered;               /* the answer may stand on the order of rows */
     bool ordered, order_known;         /* it does in this row group */
     uint64_t **kept;                   /* by filter of the plan: a mask, or NULL */
@@ -38,84 +40,6 @@ struct group_judge_private {
 /* --- set up -----------------------------------------------------------------------------------------------
  */
 
-/* The slot a step adds up, if it is nothing but a slot. */
-static const struct tql_slot *
-lone_slot(const struct tql_plan *plan, const struct tql_step *x)
-{
-    const struct tql_insn *first = x->program.insns;
-    return x->program.insn_count == 1 && first->code == TQL_CODE_SLOT
-               ? &plan->compiler.slots.slots[first->arg]
-               : NULL;
-}
-
-/* May the answer of the step stand on the order of the rows? A sum of floats does, to the last bit. */
-static bool
-step_may_be_ordered(const struct tql_plan *plan, const struct tql_step *x)
-{
-    const struct tql_slot *slot = lone_slot(plan, x);
-    return x->kind == TQL_STEP_SCALAR && x->has_program &&
-           (slot == NULL || slot->attr.intrinsic != TQL_INTRINSIC_DURATION);
-}
-
-static bool
-order_may_matter(const struct tql_plan *plan)
-{
-    bool may = false;
-    for (size_t i = 0; i < plan->step_count; i++) {
-        may = may || step_may_be_ordered(plan, &plan->steps[i]);
-    }
-    return may;
-}
-
-/* Whole numbers of one type, so small that all sums of them are exact? Whatever is no number does not count.
- */
-static bool
-adds_up_exactly(const struct slot_vector *v)
-{
-    const int64_t most = ((int64_t)1 << 53) / ((int64_t)v->count + 1);
-    const bool coded = v->form == VECTOR_CODED;
-    const size_t n = coded ? v->dict_count : v->count;
-    uint8_t type = TQL_NIL;
-    for (size_t i = 0; i < n; i++) {
-        const struct tql_static x =
-            coded ? v->dict[i] : (struct tql_static){.i = v->ints[i], .type = v->type};
-        double number = 0;
-        if (!tql_static_number(&x, &number)) {
-            continue;
-        }
-        if (x.type == TQL_FLOAT || (type != TQL_NIL && x.type != type) || x.i > most || x.i < -most) {
-            return false;
-        }
-        type = x.type;
-    }
-    return true;
-}
-
-/* Does it, in this row group? */
-static err
-find_ordered(struct group_judge *j, struct fault *f)
-{
-    struct group_judge_private *p = j->priv;
-    const struct tql_plan *plan = j->scan->plan;
-    err rc = OK;
-    p->ordered = false;
-    for (size_t i = 0; i < plan->step_count && !p->ordered; i++) {
-        const struct tql_step *x = &plan->steps[i];
-        const struct tql_slot *slot = lone_slot(plan, x);
-        if (step_may_be_ordered(plan, x)) {
-            const struct slot_vector *v = NULL;
-            p->ordered = slot == NULL || slot_is_part(slot);
-            if (!p->ordered) {
-                TRY(group_slot(j->scan, x->program.insns->arg, f, &v));
-                p->ordered = !adds_up_exactly(v);
-            }
-        }
-    }
-    p->order_known = true;
-out:
-    return rc;
-}
-
 struct group_judge *
 group_judge_create(struct block_reader *r, const struct tql_plan *plan, const struct query_guard *guard,
                    struct budget *budget)
@@ -125,7 +49,8 @@ group_judge_create(struct block_reader *r, const struct tql_plan *plan, const st
     j->scan = group_scan_create(r, plan, guard, budget);
     j->priv = p;
     p->judge = j;
-    p->may_be_ordered = order_may_matter(plan);
+    p->may_be_ordered = plan_order_may_matter(plan);
+    p->least_rows = plan_least_rows(plan);
     prefilter_init(&j->prefilter, plan);
     eval_init(&j->eval, plan, SEARCH_TRACE_BYTES_MAX, guard);
     arena_init(&p->arena, SEARCH_TRACE_BYTES_MAX);
@@ -600,6 +525,12 @@ out:
     return rc;
 }
 
+static size_t
+rows_that_count(const struct group_judge_private *p, const struct judged_trace *t)
+{
+    return p->relevant && p->least_rows ? mask_count(p->relevant, t->from, t->to) : t->to - t->from;
+}
+
 /* Those rows of the trace. ERR_AGAIN: no memory. */
 static err
 pick_rows(struct group_judge *j, const struct judged_trace *t)
@@ -715,6 +646,13 @@ group_judge_trace(struct group_judge *j, const struct judged_trace *t, bool to_s
     struct group_judge_private *p = j->priv;
     err rc = OK;
     arena_reset(&p->arena);
+    if (!p->relevant_known) {
+        TRY(find_relevant(j, f));
+    }
+    if (rows_that_count(p, t) < p->least_rows) {
+        j->eval.set_count = 0; /* doubles that a closer look would drop make it no more */
+        return OK;
+    }
     TRY(load_trees(j, f));
     if (group_trees_odd(&p->trees, (size_t)(t - j->traces))) {
         return ERR_AGAIN;
@@ -723,10 +661,8 @@ group_judge_trace(struct group_judge *j, const struct judged_trace *t, bool to_s
     p->first = t->from;
     p->order = NULL;
     if (!p->order_known) {
-        TRY(find_ordered(j, f));
-    }
-    if (!p->relevant_known) {
-        TRY(find_relevant(j, f));
+        TRY(plan_order_matters(j->scan, f, &p->ordered));
+        p->order_known = true;
     }
     if (!to_show && p->relevant) {
         TRY(pick_rows(j, t));

@@ -193,9 +193,9 @@ groups_make(struct eval *e, uint32_t rows, struct groups *g)
     while (slots / 2 < rows && slots < 1U << 31) {
         slots *= 2;
     }
-    *g = (struct groups){.values = arena_new_array(&e->arena, struct tql_static, rows),
+    *g = (struct groups){.values = arena_alloc(&e->arena, (size_t)rows * sizeof *g->values),
                          .sizes = arena_new_array(&e->arena, uint32_t, rows),
-                         .of_row = arena_new_array(&e->arena, uint32_t, rows),
+                         .of_row = arena_alloc(&e->arena, (size_t)rows * sizeof *g->of_row),
                          .table = arena_new_array(&e->arena, uint32_t, slots),
                          .mask = slots - 1};
     return g->values && g->sizes && g->of_row && g->table;
@@ -243,8 +243,8 @@ group_set(struct eval *e, const struct tql_step *step, const struct slot_use *us
     const struct spanset *set = &e->priv->input.sets[origin];
     struct groups g;
     err rc = OK;
-    uint32_t *rows = arena_new_array(&e->arena, uint32_t, set->count);
-    uint32_t *starts = arena_new_array(&e->arena, uint32_t, set->count);
+    uint32_t *rows = arena_alloc(&e->arena, set->count * sizeof *rows);
+    uint32_t *starts = arena_alloc(&e->arena, set->count * sizeof *starts);
     if (!groups_make(e, set->count, &g) || !rows || !starts) {
         return eval_no_memory(e, f);
     }

@@ -1,0 +1,12 @@
+/* What a plan allows to leave out when traces are judged on vectors. Threads: plain functions. */
+#pragma once
+
+#include "columns.h"
+
+/* May an answer of the plan stand on the order of a trace's rows? A sum of floats does, to the last bit. */
+bool plan_order_may_matter(const struct tql_plan *plan);
+/* Does it, with the values of this row group? */
+CHECKED err plan_order_matters(struct group_scan *s, struct fault *f, bool *ret);
+/* A trace with fewer rows (that a first filter keeps) cannot match, for its spansets are too small for a
+ * count(). 0 when the plan does not say. */
+uint32_t plan_least_rows(const struct tql_plan *plan);
