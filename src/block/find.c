@@ -7,6 +7,8 @@
     ((size_t)1 << 30) /* of one reading; the batch's own bound is what usually holds                         \
                        */
 
+#define INDEXES_MAX ((uint64_t)256 << 10)
+
 struct reading {
     struct block_reader *reader;
     struct counted_source counted;
@@ -36,6 +38,27 @@ reading_fini(struct reading *r)
     arena_fini(&r->arena);
 }
 
+/* The offset indexes of a row group's columns stand together: one read instead of one for each column. */
+static err
+read_indexes(struct reading *r, size_t row_group)
+{
+    const struct parquet_meta *m = r->file.meta;
+    uint64_t low = UINT64_MAX;
+    uint64_t high = 0;
+    for (size_t i = 0; i < (size_t)m->schema->column_count; i++) {
+        const struct parquet_chunk *c = parquet_meta_chunk(m, row_group, i);
+        const uint64_t end = c->offset_index_offset + c->offset_index_bytes;
+        if (c->offset_index_bytes && end > c->offset_index_offset) {
+            low = c->offset_index_offset < low ? c->offset_index_offset : low;
+            high = end > high ? end : high;
+        }
+    }
+    if (low >= high || high > r->file.source.size || high - low > INDEXES_MAX) {
+        return OK;
+    }
+    return counted_read_ahead(&r->counted, low, (size_t)(high - low), &r->arena, r->f);
+}
+
 static err
 read_range(struct reading *r, size_t row_group, uint64_t from, uint64_t to, const trace_id *trace,
            struct span_batch *out)
@@ -49,7 +72,8 @@ read_range(struct reading *r, size_t row_group, uint64_t from, uint64_t to, cons
         .scratch = &r->arena,
         .f = r->f,
     };
-    return rows_read(&q, &r->reader->schema, trace, &r->context, out);
+    err rc = read_indexes(r, row_group);
+    return rc != OK ? rc : rows_read(&q, &r->reader->schema, trace, &r->context, out);
 }
 
 /* Could the row group hold the trace? Bounds in memory, then two small reads of the filter. */

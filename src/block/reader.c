@@ -30,6 +30,10 @@ static err
 read_counted(void *ctx, uint64_t off, size_t n, void *into, struct fault *f)
 {
     struct counted_source *c = ctx;
+    if (c->ahead.p && off >= c->ahead_off && n <= c->ahead.n && off - c->ahead_off <= c->ahead.n - n) {
+        memcpy(into, c->ahead.p + (off - c->ahead_off), n);
+        return OK;
+    }
     c->bytes += n;
     return c->inner.read(c->inner.ctx, off, n, into, f);
 }
@@ -39,6 +43,23 @@ counted_open(struct counted_source *c, const struct block_reader *r, struct parq
 {
     *c = (struct counted_source){.inner = r->source};
     *ret_file = (struct parquet_file){.meta = r->meta, .source = {c, r->source.size, read_counted}};
+}
+
+err
+counted_read_ahead(struct counted_source *c, uint64_t off, size_t n, struct arena *a, struct fault *f)
+{
+    void *p = arena_alloc(a, n);
+    if (p == NULL) {
+        return OK; /* each read for itself, then */
+    }
+    c->ahead = SL_EMPTY;
+    err rc = c->inner.read(c->inner.ctx, off, n, p, f);
+    c->bytes += n;
+    if (rc == OK) {
+        c->ahead = slice_of(p, n);
+        c->ahead_off = off;
+    }
+    return rc;
 }
 
 static err

@@ -17,10 +17,16 @@ struct block_reader {
 struct counted_source {
     struct parquet_source inner;
     uint64_t bytes;
+    slice ahead; /* bytes of the file that are at hand, from `ahead_off` on */
+    uint64_t ahead_off;
 };
 
 /* `file` reads through `c` from now on. */
 void counted_open(struct counted_source *c, const struct block_reader *r, struct parquet_file *ret_file);
+
+/* Read a part of the file at once that many small reads will ask for. It lives in `a`. */
+CHECKED err counted_read_ahead(struct counted_source *c, uint64_t off, size_t n, struct arena *a,
+                               struct fault *f);
 
 /* One leaf column over a range of rows. Byte values are copies. */
 struct leaf {
