@@ -73,6 +73,18 @@ test('bench metrics counts what the corpus holds', async () => {
   assert.ok(result.metrics_shapes >= 25);
   assert.equal(result.count_all_sum, result.spans);
   positive(result, 'metrics_median_ms', 'metrics_slowest_ms', 'quantile_by_name_results', 'compare_all_results', 'metrics_peak_rss_mib');
+
+  // The same data held against a corpus of fewer spans: every count is wrong, and said to be.
+  const data = join(dir, 'counted');
+  const load = await bench('metrics', ...small, '--dir', data, '--load-only');
+  assert.equal(load.status, 0, load.stderr);
+  const note = join(data, 'corpus.json');
+  const known = JSON.parse(readFileSync(note, 'utf8'));
+  writeFileSync(note, JSON.stringify({ ...known, spans: known.spans / 2 }));
+  const other = await bench('metrics', '--quiet', 0, '--dir', data, '--reuse', '--runs', 1);
+  assert.equal(other.status, 1);
+  assert.equal(other.result.verdict, 'bad');
+  for (const shape of ['count_all', 'count_by_service', 'count_servers']) assert.match(other.stderr, new RegExp(`FAULT ${shape}`));
 });
 
 test('bench byid finds every trace, cold and warm, and sees spans at once', async () => {
