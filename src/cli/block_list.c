@@ -133,19 +133,10 @@ int
 block_list_command(int argc, char *const *argv)
 {
     bool json = false;
-    const struct option options[] = {{"json", OPTION_SWITCH, &json}};
-    struct arguments args;
     struct found_list l;
-    struct fault f = {0};
-    if (options_parse(argc, argv, options, 1, &args, &f) != OK) {
-        return complain_usage(&f);
-    }
-    if (args.n != 1) {
-        (void)FAULT(&f, ERR_INVALID, "block list takes one path");
-        return complain_usage(&f);
-    }
-    if (blocks_find(args.v[0], &f, &l) != OK) {
-        return complain(&f);
+    const int status = blocks_asked("list", argc, argv, &json, &l);
+    if (status != CLI_OK) {
+        return status;
     }
     bool good = json ? print_json(&l) : print_table(&l);
     found_list_fini(&l);

@@ -168,19 +168,10 @@ int
 block_verify_command(int argc, char *const *argv)
 {
     bool json = false, good = true, printed = true;
-    const struct option options[] = {{"json", OPTION_SWITCH, &json}};
-    struct arguments args;
     struct found_list l;
-    struct fault f = {0};
-    if (options_parse(argc, argv, options, 1, &args, &f) != OK) {
-        return complain_usage(&f);
-    }
-    if (args.n != 1) {
-        (void)FAULT(&f, ERR_INVALID, "block verify takes one path");
-        return complain_usage(&f);
-    }
-    if (blocks_find(args.v[0], &f, &l) != OK) {
-        return complain(&f);
+    const int status = blocks_asked("verify", argc, argv, &json, &l);
+    if (status != CLI_OK) {
+        return status;
     }
     for (size_t i = 0; i < l.count && printed; i++) {
         if (l.v[i].state != FOUND_TEMPORARY) { /* being written is no fault */

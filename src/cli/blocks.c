@@ -1,5 +1,7 @@
 #include "blocks.h"
 
+#include "cli_priv.h"
+
 #include "vivace/base/file.h"
 #include "vivace/base/mem.h"
 
@@ -265,4 +267,20 @@ blocks_find(const char *path, struct fault *f, struct found_list *ret)
 out:
     found_list_fini(&l);
     return rc;
+}
+
+int
+blocks_asked(const char *name, int argc, char *const *argv, bool *ret_json, struct found_list *ret)
+{
+    const struct option options[] = {{"json", OPTION_SWITCH, ret_json}};
+    struct arguments args;
+    struct fault f = {0};
+    if (options_parse(argc, argv, options, 1, &args, &f) != OK) {
+        return complain_usage(&f);
+    }
+    if (args.n != 1) {
+        (void)FAULT(&f, ERR_INVALID, "block %s takes one path", name);
+        return complain_usage(&f);
+    }
+    return blocks_find(args.v[0], &f, ret) == OK ? CLI_OK : complain(&f);
 }

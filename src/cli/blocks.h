@@ -32,6 +32,9 @@ const char *found_state_name(enum found_state s);
 /* ERR_NOT_FOUND when there is no such path, ERR_IO when a directory cannot be read, ERR_LIMIT. */
 CHECKED err blocks_find(const char *path, struct fault *f, struct found_list *ret);
 void found_list_fini(struct found_list *l);
+/* What `vivace block <name> [--json] <path>` was asked: CLI_OK and the list, or the exit status after
+ * complaining. */
+int blocks_asked(const char *name, int argc, char *const *argv, bool *ret_json, struct found_list *ret);
 /* One directory that must be a block (or one that was compacted). ERR_CORRUPT, ERR_UNSUPPORTED. */
 CHECKED err block_find(const char *path, struct fault *f, struct found *ret);
 void found_fini(struct found *b);

@@ -256,6 +256,31 @@ print_reply(struct http_reply *r)
 #define WIDTH_MAX     400
 #define WIDTH_DEFAULT 100
 
+int
+query_show(const struct query *q, const char *path, const struct buf *params,
+           err (*show)(void *ctx, slice body, struct arena *memory, struct fault *f, bool *ret_good),
+           void *ctx)
+{
+    struct http_reply reply = {.status = 0};
+    struct arena arena;
+    struct fault f = {0};
+    bool good = false;
+    arena_init(&arena, QUERY_ARENA_MAX);
+    err rc = query_get(q, path, params, "application/json", &f, &reply);
+    if (rc == OK && q->json) {
+        good = print_reply(&reply);
+    } else if (rc == OK) {
+        rc = show(ctx, buf_slice(&reply.body), &arena, &f, &good);
+    }
+    if (rc != OK) {
+        (void)complain(&f);
+        good = false;
+    }
+    http_reply_fini(&reply);
+    arena_fini(&arena);
+    return good ? CLI_OK : CLI_FAILED;
+}
+
 size_t
 terminal_width(const struct query *q)
 {

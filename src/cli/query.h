@@ -3,6 +3,7 @@
 
 #include "cli_priv.h"
 
+#include "vivace/base/arena.h"
 #include "vivace/net/client.h"
 
 struct query {
@@ -34,6 +35,14 @@ CHECKED err query_parse(struct query *q, int argc, char *const *argv, const stru
  * 404. */
 CHECKED err query_get(const struct query *q, const char *path, const struct buf *params, const char *accept,
                       struct fault *f, struct http_reply *ret);
+/* Of params and paths; memory of a decoded answer. */
+#define QUERY_PARAMS_MAX ((size_t)256 << 10)
+#define QUERY_ARENA_MAX  ((size_t)512 << 20)
+/* Ask for JSON and show it: the answer as it came with --json, else `show`, which reads the body and returns
+ * in *ret_good whether anybody could read what it printed. The exit status, after complaining. */
+int query_show(const struct query *q, const char *path, const struct buf *params,
+               err (*show)(void *ctx, slice body, struct arena *memory, struct fault *f, bool *ret_good),
+               void *ctx);
 /* Append "&name=value", encoded; nothing when the value is NULL. */
 void param_text(struct buf *params, const char *name, const char *value);
 void param_number(struct buf *params, const char *name, uint64_t value);

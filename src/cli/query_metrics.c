@@ -3,10 +3,8 @@
 #include "query.h"
 #include "text.h"
 
-#define ANSWER_ARENA_MAX ((size_t)512 << 20)
-#define PARAMS_MAX       ((size_t)256 << 10)
-#define HEIGHT_DEFAULT   12
-#define HEIGHT_MAX       100
+#define HEIGHT_DEFAULT 12
+#define HEIGHT_MAX     100
 
 static bool
 print_series(const struct query *q, struct series_answer *a, bool instant, uint64_t height)
@@ -32,47 +30,47 @@ print_series(const struct query *q, struct series_answer *a, bool instant, uint6
     return good;
 }
 
+struct shown {
+    const struct query *q;
+    bool instant;
+    uint64_t height;
+};
+
+static err
+show_series(void *ctx, slice body, struct arena *memory, struct fault *f, bool *ret_good)
+{
+    const struct shown *s = ctx;
+    struct series_answer answer;
+    err rc = answer_series(body, memory, f, &answer);
+    *ret_good = rc == OK && print_series(s->q, &answer, s->instant, s->height);
+    return rc;
+}
+
 int
 query_metrics_command(int argc, char *const *argv)
 {
     struct query q = {.limit = 0};
+    struct shown shown = {.q = &q};
     const char *step = NULL;
-    bool instant = false, good = false;
-    uint64_t height = 0;
     const struct option options[] = {QUERY_OPTIONS(&q),
                                      {"step", OPTION_TEXT, &step},
-                                     {"instant", OPTION_SWITCH, &instant},
-                                     {"height", OPTION_NUMBER, &height}};
-    struct http_reply reply = {.status = 0};
-    struct series_answer answer;
+                                     {"instant", OPTION_SWITCH, &shown.instant},
+                                     {"height", OPTION_NUMBER, &shown.height}};
     struct arguments args;
     struct buf params;
-    struct arena arena;
     struct fault f = {0};
     if (query_parse(&q, argc, argv, options, sizeof options / sizeof options[0], 2, 2, &args, &f) != OK) {
         return complain_usage(&f);
     }
-    buf_init(&params, PARAMS_MAX);
-    arena_init(&arena, ANSWER_ARENA_MAX);
+    buf_init(&params, QUERY_PARAMS_MAX);
     param_text(&params, "q", args.v[1]);
     param_range(&params, &q);
-    param_text(&params, "step", instant ? NULL : step);
+    param_text(&params, "step", shown.instant ? NULL : step);
     if (q.limit) {
         param_number(&params, "maxSeries", q.limit);
     }
-    err rc = query_get(&q, instant ? "/api/metrics/query" : "/api/metrics/query_range", &params,
-                       "application/json", &f, &reply);
-    if (rc == OK && q.json) {
-        good = print_reply(&reply);
-    } else if (rc == OK) {
-        rc = answer_series(buf_slice(&reply.body), &arena, &f, &answer);
-        good = rc == OK && print_series(&q, &answer, instant, height);
-    }
-    if (rc != OK) {
-        (void)complain(&f);
-    }
-    http_reply_fini(&reply);
-    arena_fini(&arena);
+    int status = query_show(&q, shown.instant ? "/api/metrics/query" : "/api/metrics/query_range", &params,
+                            show_series, &shown);
     buf_fini(&params);
-    return good ? CLI_OK : CLI_FAILED;
+    return status;
 }

@@ -5,9 +5,6 @@
 
 #include "vivace/base/clock.h"
 
-#define ANSWER_ARENA_MAX ((size_t)512 << 20)
-#define PARAMS_MAX       ((size_t)256 << 10)
-
 static void
 count_cell(struct table *t, uint64_t n)
 {
@@ -61,40 +58,34 @@ print_traces(const struct search_answer *a)
     return good;
 }
 
+static err
+show_search(void *ctx, slice body, struct arena *memory, struct fault *f, bool *ret_good)
+{
+    struct search_answer answer;
+    err rc = answer_search(body, memory, f, &answer);
+    (void)ctx;
+    *ret_good = rc == OK && print_traces(&answer);
+    return rc;
+}
+
 int
 query_search_command(int argc, char *const *argv)
 {
     struct query q = {.limit = 20};
     const struct option options[] = {QUERY_OPTIONS(&q)};
-    struct http_reply reply = {.status = 0};
-    struct search_answer answer;
     struct arguments args;
     struct buf params;
-    struct arena arena;
     struct fault f = {0};
-    bool good = false;
     if (query_parse(&q, argc, argv, options, sizeof options / sizeof options[0], 1, 2, &args, &f) != OK) {
         return complain_usage(&f);
     }
-    buf_init(&params, PARAMS_MAX);
-    arena_init(&arena, ANSWER_ARENA_MAX);
+    buf_init(&params, QUERY_PARAMS_MAX);
     param_text(&params, "q", args.n > 1 ? args.v[1] : "{}");
     param_number(&params, "limit", q.limit);
     param_range(&params, &q);
-    err rc = query_get(&q, "/api/search", &params, "application/json", &f, &reply);
-    if (rc == OK && q.json) {
-        good = print_reply(&reply);
-    } else if (rc == OK) {
-        rc = answer_search(buf_slice(&reply.body), &arena, &f, &answer);
-        good = rc == OK && print_traces(&answer);
-    }
-    if (rc != OK) {
-        (void)complain(&f);
-    }
-    http_reply_fini(&reply);
-    arena_fini(&arena);
+    int status = query_show(&q, "/api/search", &params, show_search, NULL);
     buf_fini(&params);
-    return good ? CLI_OK : CLI_FAILED;
+    return status;
 }
 
 /* --- tags -------------------------------------------------------------------------------------------------
@@ -136,6 +127,16 @@ print_tags(const struct tags_answer *a, bool values)
     return good;
 }
 
+static err
+show_tags(void *ctx, slice body, struct arena *memory, struct fault *f, bool *ret_good)
+{
+    const bool *values = ctx;
+    struct tags_answer answer;
+    err rc = answer_tags(body, memory, f, &answer);
+    *ret_good = rc == OK && print_tags(&answer, *values);
+    return rc;
+}
+
 int
 query_tags_command(int argc, char *const *argv)
 {
@@ -143,21 +144,18 @@ query_tags_command(int argc, char *const *argv)
     const char *query = NULL, *scope = NULL;
     const struct option options[] = {
         QUERY_OPTIONS(&q), {"query", OPTION_TEXT, &query}, {"scope", OPTION_TEXT, &scope}};
-    struct http_reply reply = {.status = 0};
-    struct tags_answer answer;
     struct arguments args;
     struct buf params, path;
-    struct arena arena;
     struct fault f = {0};
-    bool good = false;
+    int status = CLI_FAILED;
     if (query_parse(&q, argc, argv, options, sizeof options / sizeof options[0], 1, 2, &args, &f) != OK) {
         return complain_usage(&f);
     }
-    buf_init(&params, PARAMS_MAX);
-    buf_init(&path, PARAMS_MAX);
-    arena_init(&arena, ANSWER_ARENA_MAX);
-    buf_append_cstr(&path, args.n > 1 ? "/api/v2/search/tag/" : "/api/v2/search/tags");
-    if (args.n > 1) {
+    bool values = args.n > 1;
+    buf_init(&params, QUERY_PARAMS_MAX);
+    buf_init(&path, QUERY_PARAMS_MAX);
+    buf_append_cstr(&path, values ? "/api/v2/search/tag/" : "/api/v2/search/tags");
+    if (values) {
         url_encode(&path, slice_cstr(args.v[1]));
         buf_append_cstr(&path, "/values");
     }
@@ -168,20 +166,13 @@ query_tags_command(int argc, char *const *argv)
         param_number(&params, "limit", q.limit);
     }
     param_range(&params, &q);
-    err rc = path.failed ? FAULT(&f, ERR_LIMIT, "the name is too long")
-                         : query_get(&q, (const char *)path.p, &params, "application/json", &f, &reply);
-    if (rc == OK && q.json) {
-        good = print_reply(&reply);
-    } else if (rc == OK) {
-        rc = answer_tags(buf_slice(&reply.body), &arena, &f, &answer);
-        good = rc == OK && print_tags(&answer, args.n > 1);
-    }
-    if (rc != OK) {
+    if (path.failed) {
+        (void)FAULT(&f, ERR_LIMIT, "the name is too long");
         (void)complain(&f);
+    } else {
+        status = query_show(&q, (const char *)path.p, &params, show_tags, &values);
     }
-    http_reply_fini(&reply);
-    arena_fini(&arena);
     buf_fini(&params);
     buf_fini(&path);
-    return good ? CLI_OK : CLI_FAILED;
+    return status;
 }
