@@ -327,11 +327,13 @@ is_full(const struct merge *m, const struct group *g)
 /* --- row groups as they are -------------------------------------------------------------------------------
  */
 
-/* Large enough to stay: at least half of a row group, so that small ones are joined. */
+/* Large enough to stay: at least half of a row group, so that small ones are joined. The first may be
+ * smaller: at the border of a block it is made so, for the next merge. */
 static bool
 is_large(const struct merge *m, const struct group *g)
 {
-    return g->rows * 2 >= m->pool->options.row_group_rows || g->bytes >= COPY_BYTES_MIN;
+    uint64_t part = g == m->groups ? 8 : 2;
+    return g->rows * part >= m->pool->options.row_group_rows || g->bytes >= COPY_BYTES_MIN;
 }
 
 static err
