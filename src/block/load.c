@@ -26,6 +26,7 @@ loader_fini(struct loader *l)
     mem_free(l->aimed);
     mem_free(l->cell_at);
     mem_free(l->shape_owners);
+    mem_free(l->shape_lists);
     mem_free(l->items);
     mem_free(l->ids);
     id_table_fini(&l->scopes);
@@ -39,7 +40,7 @@ loader_bytes(const struct loader *l)
         n += l->owners[i].cap * sizeof(struct load_owner);
     }
     return n + l->item_cap * sizeof *l->items + l->aim_cap * sizeof *l->aims + l->id_cap * sizeof *l->ids +
-           l->cell_cap * sizeof *l->cell_at + l->seen_cap * sizeof *l->shape_owners +
+           l->cell_cap * sizeof *l->cell_at + l->seen_cap * sizeof *l->shape_owners + l->lists_cap +
            parquet_column_bytes(l->column);
 }
 

@@ -57,6 +57,8 @@ struct loader {
     size_t cell_cap;
     uint32_t *shape_owners; /* by shape: how many of the owners have it */
     size_t seen_cap;
+    bool *shape_lists; /* by shape: some attribute stands in the generic list */
+    size_t lists_cap;
     size_t taken; /* values of the column under way that have a cell */
     struct load_item *items;
     size_t item_count, item_cap;

@@ -41,6 +41,7 @@ aim_shape(struct loader *l, enum block_scope scope, uint32_t shape)
     for (uint32_t i = 0; i < s->attr_count; i++) {
         const struct block_attr_column *c = column_of(l, scope, &s->attrs[i]);
         if (c == NULL) {
+            l->shape_lists[shape] = true;
             continue;
         }
         if (l->aim_count == l->aim_cap) {
@@ -64,6 +65,8 @@ aim(struct loader *l, enum block_scope scope)
     l->cell_at = grow_zeroed(l->cell_at, &l->cell_cap, l->b->shape_count + 1, sizeof *l->cell_at);
     l->shape_owners = grow_zeroed(l->shape_owners, &l->seen_cap, l->b->shape_count + 1, sizeof(uint32_t));
     memset(l->shape_owners, 0, l->b->shape_count * sizeof(uint32_t));
+    l->shape_lists = grow_zeroed(l->shape_lists, &l->lists_cap, l->b->shape_count + 1, sizeof(bool));
+    memset(l->shape_lists, 0, l->b->shape_count * sizeof(bool));
     for (size_t i = 0; i < o->count; i++) {
         uint32_t shape = o->at[i].shape;
         if (l->shape_owners[shape]++ == 0) {
@@ -204,7 +207,8 @@ expect_items(struct loader *l, enum block_scope scope)
     for (size_t i = 0; i < owners->count; i++) {
         const struct load_owner *o = &owners->at[i];
         const struct shape *s = &l->b->shapes[o->shape];
-        for (uint32_t k = 0; k < s->attr_count; k++) {
+        uint32_t attrs = l->shape_lists[o->shape] ? s->attr_count : 0; /* of most shapes all are columns */
+        for (uint32_t k = 0; k < attrs; k++) {
             const struct shape_attr *a = &s->attrs[k];
             if (column_of(l, scope, a)) {
                 continue;
