@@ -45,8 +45,8 @@ struct merge {
     struct block_writer writer;
     struct schema_plan *plan;
     struct copier *copier;
-    size_t copier_reserved;
-    bool fetching; /* only rows of traces that the pool has are wanted */
+    size_t copier_reserved; /* 0: no memory to copy with */
+    bool fetching;          /* only rows of traces that the pool has are wanted */
     struct block_merge_stats stats;
     struct block_meta *meta;
 };
@@ -363,7 +363,7 @@ try_copy(struct merge *m, const struct group *g, bool *ret_copied)
     struct copied_group c;
     err rc = OK;
     *ret_copied = false;
-    if (g->shares || !is_large(m, g)) {
+    if (g->shares || !is_large(m, g) || m->copier_reserved == 0) {
         return OK;
     }
     TRY(step(m));
@@ -385,8 +385,7 @@ open_file(struct merge *m, const struct parquet_sink *sink)
     err rc = OK;
     m->copier_reserved = copier_bytes(m->pool->options.row_group_rows);
     if (budget && budget_reserve(budget, m->copier_reserved) != OK) {
-        m->copier_reserved = 0;
-        return FAULT(m->f, ERR_LIMIT, "the memory budget for blocks is used up");
+        m->copier_reserved = 0; /* then all is decoded */
     }
     m->writer.b = m->pool;
     TRY(writer_prepare(&m->writer, m->plan));
