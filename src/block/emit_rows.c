@@ -209,7 +209,7 @@ out:
 /* --- attributes of resources and scopes ------------------------------------------------------------------
  */
 
-/* Which rows have a value, and which: fills v.def and pick, returns how many. */
+/* Which rows have a value, and which: fills v.def and pick. Returns how many. */
 static size_t
 pick_values(struct block_writer *w, const struct target *t)
 {
@@ -235,20 +235,24 @@ emit_context_attr(struct block_writer *w, struct target *t)
     struct chunk_rows *c = w->rows;
     struct levels l = {.count = w->slot_count};
     err rc = OK;
-    size_t n = t->count ? pick_values(w, t) : 0;
-    if (n == w->slot_count) {
+    const uint32_t *pick = c->pick;
+    size_t n = 0;
+    if (t->count == c->scope_count) { /* each has one: they stand in their order */
+        pick = c->scope_of_row;
+        n = w->slot_count;
         l.def_level = 1;
-    } else if (n) {
+    } else if (t->count) {
+        n = pick_values(w, t);
         l.def = w->v.def;
     }
     if (t->kind == VALUE_STRING) {
         for (size_t i = 0; i < t->count; i++) {
             c->ids_of[i] = (uint32_t)t->cells[i];
         }
-        rc = put_picked(w, t, l, c->ids_of, t->count, c->pick, n);
+        rc = put_picked(w, t, l, c->ids_of, t->count, pick, n);
     } else {
         for (size_t i = 0; i < n; i++) {
-            w->v.i64[i] = (int64_t)t->cells[c->pick[i]];
+            w->v.i64[i] = (int64_t)t->cells[pick[i]];
         }
         rc = put_cells(w, t, l, (const uint64_t *)(const void *)w->v.i64, n, t->kind);
     }

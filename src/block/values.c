@@ -53,6 +53,27 @@ append(struct block_writer *w, const struct target *t, struct levels l, struct p
     return parquet_writer_append(w->out, (size_t)t->column, &batch, w->f);
 }
 
+/* Values that stand n times as `pick` says, coded in codes_of. */
+static err
+append_picked(struct block_writer *w, const struct target *t, struct levels l, size_t distinct,
+              const uint32_t *pick, size_t n)
+{
+    if (w->out == NULL) {
+        return OK;
+    }
+    struct parquet_batch batch = {
+        .level_count = l.count,
+        .def = l.def,
+        .rep = l.rep,
+        .def_level = l.def_level,
+        .codes = w->rows->codes_of,
+        .values.count = distinct,
+        .pick = pick,
+        .pick_count = n,
+    };
+    return parquet_writer_append(w->out, (size_t)t->column, &batch, w->f);
+}
+
 /* Codes for the ids; new values go to the dictionary. */
 static err
 code_ids(struct block_writer *w, struct target *t, const uint32_t *ids, size_t n, uint32_t *codes)
@@ -105,10 +126,7 @@ put_picked(struct block_writer *w, struct target *t, struct levels l, const uint
     if (t->dictionary || w->out == NULL) {
         t->sampled += n;
         err rc = code_ids(w, t, ids, distinct, w->rows->codes_of);
-        for (size_t i = 0; i < n; i++) {
-            w->v.codes[i] = w->rows->codes_of[pick[i]];
-        }
-        return rc == OK ? append(w, t, l, (struct parquet_values){.count = n}, w->v.codes) : rc;
+        return rc == OK ? append_picked(w, t, l, distinct, pick, n) : rc;
     }
     for (size_t i = 0; i < n; i++) {
         w->v.slices[i] = intern_get(&w->b->strings, ids[pick[i]]);

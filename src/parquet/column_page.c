@@ -25,7 +25,10 @@ u32s(const struct buf *b)
 err
 column_leave_dictionary(struct column_writer *c, struct fault *f)
 {
-    const uint32_t *codes = u32s(&c->codes);
+    if (column_spread_codes(c) != OK) {
+        return no_room(f);
+    }
+    const uint32_t *codes = u32s(&c->codes.each);
     for (size_t i = 0; i < c->value_count; i++) {
         slice v = dict_value(&c->dict, codes[i]);
         uint32_t len = (uint32_t)v.n;
@@ -34,7 +37,7 @@ column_leave_dictionary(struct column_writer *c, struct fault *f)
         }
         buf_append_slice(&c->values, v);
     }
-    buf_clear(&c->codes);
+    buf_clear(&c->codes.each);
     c->coded = false;
     return c->values.failed || c->lengths.failed ? no_room(f) : OK;
 }
@@ -51,11 +54,14 @@ dictionary_pays(const struct column_writer *c)
 static void
 encode_codes(struct column_writer *c)
 {
-    const uint32_t *codes = u32s(&c->codes);
-    unsigned width = bits_width(codes_max(codes, c->value_count));
+    unsigned width = bits_width(c->codes.top);
     width = width == 0 ? 1 : width; /* some readers stumble over no bits at all */
     buf_append_byte(&c->shared->body, (uint8_t)width);
-    rle_encode_u32(codes, c->value_count, width, &c->shared->body);
+    if (c->codes.each.n) {
+        rle_encode_u32(u32s(&c->codes.each), c->value_count, width, &c->shared->body);
+    } else {
+        rle_encode_run(c->codes.same, c->value_count, width, &c->shared->body);
+    }
     c->dict_used = c->dict.count;
 }
 
@@ -128,17 +134,23 @@ encode_values(struct column_writer *c, struct fault *f, enum parquet_encoding *r
 }
 
 static void
+encode_level(const struct page_levels *l, size_t n, uint8_t max, struct buf *out)
+{
+    if (max > 0 && l->each.n) {
+        rle_encode_u8(l->each.p, n, bits_width(max), out);
+    } else if (max > 0) {
+        rle_encode_run(l->same, n, bits_width(max), out);
+    }
+}
+
+static void
 encode_levels(struct column_writer *c, struct page_header *h)
 {
     struct buf *out = &c->shared->levels;
     buf_clear(out);
-    if (c->leaf->max_rep > 0) {
-        rle_encode_u8(c->rep.p, c->level_count, bits_width(c->leaf->max_rep), out);
-    }
+    encode_level(&c->rep, c->level_count, c->leaf->max_rep, out);
     h->rep_bytes = (uint32_t)out->n;
-    if (c->leaf->max_def > 0) {
-        rle_encode_u8(c->def.p, c->level_count, bits_width(c->leaf->max_def), out);
-    }
+    encode_level(&c->def, c->level_count, c->leaf->max_def, out);
     h->def_bytes = (uint32_t)out->n - h->rep_bytes;
 }
 
@@ -178,6 +190,26 @@ widen_chunk(struct column_writer *c, slice v, bool exact, bool is_max)
     }
 }
 
+/* Of the open page, whose values are coded. */
+static void
+coded_bounds(struct column_writer *c, struct page_bounds *ret)
+{
+    const struct page_codes *p = &c->codes;
+    struct buf *seen = &c->shared->seen;
+    size_t want = (size_t)c->dict.count + 8;
+    if (seen->n < want && buf_reserve(seen, want - seen->n) == OK) {
+        memset(seen->p + seen->n, 0, want - seen->n);
+        seen->n = want;
+    }
+    if (p->each.n == 0) {
+        bounds_of_codes(c->leaf, &c->dict, &p->same, seen->n < want ? 0 : 1, seen->p, ret);
+        return;
+    }
+    const struct buf *codes = p->used_lost ? &p->each : &p->used;
+    size_t n = codes->n / sizeof(uint32_t);
+    bounds_of_codes(c->leaf, &c->dict, u32s(codes), seen->n < want ? 0 : n, seen->p, ret);
+}
+
 static void
 note_bounds(struct column_writer *c, struct page_note *note)
 {
@@ -187,13 +219,7 @@ note_bounds(struct column_writer *c, struct page_note *note)
         return;
     }
     if (c->coded) {
-        struct buf *seen = &c->shared->seen;
-        size_t want = (size_t)c->dict.count + 8;
-        if (seen->n < want && buf_reserve(seen, want - seen->n) == OK) {
-            memset(seen->p + seen->n, 0, want - seen->n);
-            seen->n = want;
-        }
-        bounds_of_codes(c->leaf, &c->dict, u32s(&c->codes), seen->n < want ? 0 : c->value_count, seen->p, &b);
+        coded_bounds(c, &b);
     } else {
         struct page_values v = {.count = c->value_count, .data = c->values.p, .lengths = u32s(&c->lengths)};
         bounds_of_values(c->leaf, &v, &b);

@@ -44,8 +44,8 @@ column_writer_init(struct column_writer *c, const struct parquet_node *leaf,
         c->options.dictionary = PARQUET_DICTIONARY_NONE;
     }
     c->width = type == PARQUET_BOOLEAN ? 1 : parquet_value_bytes(leaf);
-    struct buf *bufs[] = {&c->def,   &c->rep,   &c->values, &c->lengths, &c->codes,
-                          &c->pages, &c->notes, &c->bounds, &c->min,     &c->max};
+    struct buf *bufs[] = {&c->def.each, &c->rep.each, &c->values, &c->lengths, &c->codes.each, &c->codes.used,
+                          &c->pages,    &c->notes,    &c->bounds, &c->min,     &c->max};
     for (size_t i = 0; i < sizeof bufs / sizeof(struct buf *); i++) {
         buf_init(bufs[i], shared->memory_max);
     }
@@ -63,8 +63,8 @@ column_writer_init(struct column_writer *c, const struct parquet_node *leaf,
 void
 column_writer_fini(struct column_writer *c)
 {
-    struct buf *bufs[] = {&c->def,   &c->rep,   &c->values, &c->lengths, &c->codes,
-                          &c->pages, &c->notes, &c->bounds, &c->min,     &c->max};
+    struct buf *bufs[] = {&c->def.each, &c->rep.each, &c->values, &c->lengths, &c->codes.each, &c->codes.used,
+                          &c->pages,    &c->notes,    &c->bounds, &c->min,     &c->max};
     for (size_t i = 0; i < sizeof bufs / sizeof(struct buf *); i++) {
         buf_fini(bufs[i]);
     }
@@ -75,8 +75,9 @@ column_writer_fini(struct column_writer *c)
 err
 column_account(struct column_writer *c, struct fault *f)
 {
-    size_t now = c->def.cap + c->rep.cap + c->values.cap + c->lengths.cap + c->codes.cap + c->pages.cap +
-                 c->notes.cap + c->bounds.cap + c->bloom_bytes + dict_memory(&c->dict);
+    size_t now = c->def.each.cap + c->rep.each.cap + c->values.cap + c->lengths.cap + c->codes.each.cap +
+                 c->codes.used.cap + c->pages.cap + c->notes.cap + c->bounds.cap + c->bloom_bytes +
+                 dict_memory(&c->dict);
     c->shared->memory = c->shared->memory - c->memory + now;
     c->memory = now;
     const struct writer_shared *s = c->shared;
@@ -93,11 +94,14 @@ column_rows(const struct column_writer *c)
 void
 column_clear_page(struct column_writer *c)
 {
-    buf_clear(&c->def);
-    buf_clear(&c->rep);
+    buf_clear(&c->def.each);
+    buf_clear(&c->rep.each);
     buf_clear(&c->values);
     buf_clear(&c->lengths);
-    buf_clear(&c->codes);
+    buf_clear(&c->codes.each);
+    buf_clear(&c->codes.used);
+    c->codes.top = 0;
+    c->codes.used_lost = false;
     c->level_count = c->value_count = c->row_count = 0;
     c->byte_array_bytes = 0;
 }
@@ -124,29 +128,39 @@ column_reset(struct column_writer *c)
     }
 }
 
+/* Values of entries [at, at + n). */
+static size_t
+count_values(const struct column_writer *c, const struct parquet_batch *b, size_t at, size_t n)
+{
+    return b->def ? levels_count(b->def + at, n, c->leaf->max_def) : b->def_level == c->leaf->max_def ? n : 0;
+}
+
 /* Do the batch's levels and counts fit the column and each other? */
 static err
 check_batch(const struct column_writer *c, const struct parquet_batch *b, struct fault *f)
 {
     uint8_t max_def = c->leaf->max_def;
     bool good = b->def ? levels_max(b->def, b->level_count) <= max_def : b->def_level <= max_def;
-    size_t values = !b->def ? (b->def_level == max_def ? b->level_count : 0)
-                            : levels_count(b->def, b->level_count, max_def);
-    if (!good || values != b->values.count) {
+    size_t count = b->pick ? b->pick_count : b->values.count;
+    if (!good || count != count_values(c, b, 0, b->level_count)) {
         return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: %zu values for %zu levels",
-                     SL_FMT(c->leaf->field.name), b->values.count, b->level_count);
+                     SL_FMT(c->leaf->field.name), count, b->level_count);
     }
     if (b->rep && b->level_count &&
         (levels_max(b->rep, b->level_count) > c->leaf->max_rep || (b->rep[0] > 0 && column_rows(c) == 0))) {
         return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: repetition levels",
                      SL_FMT(c->leaf->field.name));
     }
-    if ((b->codes != NULL) != (c->options.dictionary == PARQUET_DICTIONARY_GIVEN) && b->values.count) {
+    if ((b->codes != NULL) != (c->options.dictionary == PARQUET_DICTIONARY_GIVEN) && count) {
         return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: codes only for a given dictionary",
                      SL_FMT(c->leaf->field.name));
     }
     if (b->codes && b->values.count && codes_max(b->codes, b->values.count) >= c->dict.count) {
         return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: a code without a value",
+                     SL_FMT(c->leaf->field.name));
+    }
+    if (b->pick && count && codes_max(b->pick, count) >= b->values.count) {
+        return FAULT(f, ERR_INVALID, "parquet writer: column %.*s: a value is picked that is not there",
                      SL_FMT(c->leaf->field.name));
     }
     return OK;
@@ -175,61 +189,38 @@ entries_for_page(const struct column_writer *c, const struct parquet_batch *b, s
     return i - at;
 }
 
+/* n more levels: of `from`, or all of them x. */
 static err
-append_levels(struct column_writer *c, const struct parquet_batch *b, size_t at, size_t n)
+append_level(struct page_levels *l, size_t before, const uint8_t *from, uint8_t x, size_t n)
 {
-    if (c->leaf->max_def > 0) {
-        if (buf_reserve(&c->def, n) != OK) {
-            return ERR_LIMIT;
-        }
-        if (b->def) {
-            memcpy(c->def.p + c->def.n, b->def + at, n);
-        } else {
-            memset(c->def.p + c->def.n, b->def_level, n);
-        }
-        c->def.n += n;
+    if (l->each.n == 0 && !from && (before == 0 || l->same == x)) {
+        l->same = x;
+        return OK;
     }
-    if (c->leaf->max_rep > 0) {
-        if (buf_reserve(&c->rep, n) != OK) {
-            return ERR_LIMIT;
-        }
-        if (b->rep) {
-            memcpy(c->rep.p + c->rep.n, b->rep + at, n);
-        } else {
-            memset(c->rep.p + c->rep.n, 0, n);
-        }
-        c->rep.n += n;
+    size_t missing = l->each.n == 0 ? before : 0;
+    if (buf_reserve(&l->each, missing + n) != OK) {
+        return ERR_LIMIT;
     }
+    memset(l->each.p + l->each.n, l->same, missing);
+    l->each.n += missing;
+    if (from) {
+        memcpy(l->each.p + l->each.n, from, n);
+    } else {
+        memset(l->each.p + l->each.n, x, n);
+    }
+    l->each.n += n;
     return OK;
 }
 
-static void
-bloom_dictionary(struct column_writer *c, uint32_t from)
-{
-    for (uint32_t i = from; c->bloom && i < c->dict.count; i++) {
-        bloom_insert(c->bloom, c->bloom_bytes / 32, parquet_bloom_hash(dict_value(&c->dict, i)));
-    }
-}
-
 static err
-append_coded(struct column_writer *c, const struct parquet_batch *b, size_t at, size_t n)
+append_levels(struct column_writer *c, const struct parquet_batch *b, size_t at, size_t n)
 {
-    uint32_t before = c->dict.count;
     err rc = OK;
-    if (buf_reserve(&c->codes, n * 4) != OK) {
-        return ERR_LIMIT;
+    if (c->leaf->max_def > 0) {
+        rc = append_level(&c->def, c->level_count, b->def ? b->def + at : NULL, b->def_level, n);
     }
-    uint32_t *codes = (uint32_t *)(void *)(c->codes.p + c->codes.n);
-    if (b->codes) {
-        memcpy(codes, b->codes + at, n * 4);
-    } else if (c->width) {
-        rc = dict_code_fixed(&c->dict, (const uint8_t *)b->values.raw + at * c->width, n, codes);
-    } else {
-        rc = dict_code_bytes(&c->dict, b->values.bytes + at, n, codes);
-    }
-    if (rc == OK) {
-        c->codes.n += n * 4;
-        bloom_dictionary(c, before);
+    if (rc == OK && c->leaf->max_rep > 0) {
+        rc = append_level(&c->rep, c->level_count, b->rep ? b->rep + at : NULL, 0, n);
     }
     return rc;
 }
@@ -284,13 +275,27 @@ append_plain(struct column_writer *c, const struct parquet_batch *b, size_t at, 
     return append_bytes(c, b->values.bytes + at, n);
 }
 
+/* Values one by one as they are picked: the dictionary was left, which is rare. */
+static err
+append_picked_plain(struct column_writer *c, const struct parquet_batch *b, size_t at, size_t n)
+{
+    struct parquet_batch one = {.values = b->values};
+    err rc = OK;
+    for (size_t i = at; i < at + n && rc == OK; i++) {
+        rc = append_plain(c, &one, b->pick[i], 1);
+    }
+    return rc;
+}
+
 static err
 append_entries(struct column_writer *c, const struct parquet_batch *b, const size_t at[2], size_t levels,
                size_t values, struct fault *f)
 {
     err rc = append_levels(c, b, at[0], levels);
     if (rc == OK && values) {
-        rc = c->coded ? append_coded(c, b, at[1], values) : append_plain(c, b, at[1], values);
+        rc = c->coded  ? column_append_codes(c, b, at[1], values)
+             : b->pick ? append_picked_plain(c, b, at[1], values)
+                       : append_plain(c, b, at[1], values);
     }
     if (rc != OK) {
         return no_room(f);
@@ -298,7 +303,7 @@ append_entries(struct column_writer *c, const struct parquet_batch *b, const siz
     c->level_count += levels;
     c->value_count += values;
     for (size_t i = 0; !c->width && !b->codes && i < values; i++) {
-        c->byte_array_bytes += b->values.bytes[at[1] + i].n;
+        c->byte_array_bytes += b->values.bytes[b->pick ? b->pick[at[1] + i] : at[1] + i].n;
     }
     if (c->coded && !b->codes && dict_plain_bytes(&c->dict) > c->shared->dictionary_bytes_max) {
         return column_leave_dictionary(c, f);
@@ -310,7 +315,7 @@ err
 column_append(struct column_writer *c, const struct parquet_batch *b, struct fault *f)
 {
     err rc = OK;
-    size_t at[2] = {0, 0}; /* levels, values */
+    size_t at[2] = {0, 0}, all = b->pick ? b->pick_count : b->values.count; /* levels, values */
     TRY(check_batch(c, b, f));
     while (at[0] < b->level_count) {
         size_t rows = 0, n = entries_for_page(c, b, at[0], &rows);
@@ -318,8 +323,7 @@ column_append(struct column_writer *c, const struct parquet_batch *b, struct fau
             TRY(column_cut_page(c, f));
             continue;
         }
-        size_t values = !b->def ? (b->def_level == c->leaf->max_def ? n : 0)
-                                : levels_count(b->def + at[0], n, c->leaf->max_def);
+        size_t values = n == b->level_count ? all : count_values(c, b, at[0], n);
         TRY(append_entries(c, b, at, n, values, f));
         c->row_count += rows;
         at[0] += n;
@@ -343,6 +347,6 @@ column_add_dictionary(struct column_writer *c, const struct parquet_values *v, s
     if (rc != OK) {
         return no_room(f);
     }
-    bloom_dictionary(c, before);
+    column_bloom_new(c, before);
     return column_account(c, f);
 }

@@ -19,6 +19,20 @@ struct writer_shared {
     uint32_t page_rows;
 };
 
+/* Levels of the open page: nothing but `same` while all of them are, then a byte each. */
+struct page_levels {
+    struct buf each;
+    uint8_t same;
+};
+
+/* Codes of the open page: nothing but `same` while all of them are, then all. */
+struct page_codes {
+    struct buf each; /* uint32_t */
+    struct buf used; /* uint32_t: every code there is, some more than once; unless used_lost */
+    uint32_t same, top;
+    bool used_lost;
+};
+
 struct column_writer {
     const struct parquet_node *leaf;
     struct parquet_column_options options;
@@ -27,9 +41,9 @@ struct column_writer {
     size_t memory;
 
     /* the open page */
-    struct buf def, rep;        /* one byte per level */
+    struct page_levels def, rep;
     struct buf values, lengths; /* values without a dictionary */
-    struct buf codes;           /* values with one */
+    struct page_codes codes;    /* values with one */
     size_t level_count, value_count, row_count;
     uint64_t byte_array_bytes;
 
@@ -65,6 +79,13 @@ CHECKED err column_dictionary_page(struct column_writer *c, struct fault *f, sli
 void column_clear_page(struct column_writer *c);
 /* Forget the row group. */
 void column_reset(struct column_writer *c);
+/* Values of a column that is coded: their codes, of which new values go to the dictionary. Values (or codes)
+ * [at, at + n) of the batch. ERR_LIMIT. */
+CHECKED err column_append_codes(struct column_writer *c, const struct parquet_batch *b, size_t at, size_t n);
+/* Values of the dictionary from `from` on into the Bloom filter, if there is one. */
+void column_bloom_new(struct column_writer *c, uint32_t from);
+/* The open page's codes, one for each value. ERR_LIMIT. */
+CHECKED err column_spread_codes(struct column_writer *c);
 /* Recount the column's memory; ERR_LIMIT when the writer's is over. */
 CHECKED err column_account(struct column_writer *c, struct fault *f);
 

@@ -25,6 +25,8 @@ CHECKED err rle_decode_part_u32(slice in, unsigned width, size_t skip, uint32_t 
                                 struct fault *f);
 void rle_encode_u8(const uint8_t *v, size_t n, unsigned width, struct buf *out);
 void rle_encode_u32(const uint32_t *v, size_t n, unsigned width, struct buf *out);
+/* n times the same. */
+void rle_encode_run(uint32_t value, size_t n, unsigned width, struct buf *out);
 
 /* DELTA_BINARY_PACKED: the stream must hold exactly n values. */
 CHECKED err delta_decode_i32(slice in, int32_t *out, size_t n, struct fault *f, size_t *ret_used);

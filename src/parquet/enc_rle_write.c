@@ -148,3 +148,11 @@ rle_encode_u32(const uint32_t *v, size_t n, unsigned width, struct buf *out)
 {
     RLE_ENCODE(group_is_u32, put_packed_u32, CODES_COPIES_MIN);
 }
+
+void
+rle_encode_run(uint32_t value, size_t n, unsigned width, struct buf *out)
+{
+    if (n && buf_reserve(out, VARINT_MAX + sizeof value) == OK) {
+        out->n = (size_t)(put_repeat(out->p + out->n, value, n, width) - out->p);
+    }
+}

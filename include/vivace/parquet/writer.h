@@ -57,6 +57,10 @@ struct parquet_batch {
     uint8_t def_level;            /* for def == NULL: max_def (all there) or less (a run of nulls) */
     const uint32_t *codes;        /* for PARQUET_DICTIONARY_GIVEN: values.count codes; else NULL */
     struct parquet_values values; /* as many as entries with def == max_def */
+    /* Values that entries share: `values` (or `codes`, as many as values.count says) has each of them once,
+     * and the i-th entry with def == max_def has that at pick[i]. Every one is picked. NULL: as above. */
+    const uint32_t *pick;
+    size_t pick_count;
 };
 
 struct parquet_writer;
