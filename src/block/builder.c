@@ -75,7 +75,8 @@ block_builder_bytes(const struct block_builder *b)
            id_table_bytes(&b->resource_ids) + id_table_bytes(&b->scope_ids) +
            b->trace_cap * sizeof *b->traces + b->row_chunk_cap * sizeof(void *) +
            b->shape_cap * sizeof *b->shapes + b->field_cap * sizeof *b->fields +
-           b->resource_cap * sizeof *b->resources + b->scope_cap * sizeof *b->scopes;
+           b->resource_cap * sizeof *b->resources + b->scope_cap * sizeof *b->scopes +
+           b->row_count * sizeof(struct row *); /* their order, which publishing makes */
 }
 
 uint64_t

@@ -70,9 +70,8 @@ struct row {
     span_id id, parent;
     uint32_t name, shape, scope, flags;
     int32_t kind, status;
-    int32_t left, right, parent_left, children; /* nested set, set at publish */
-    uint32_t trace;                             /* position in traces, or ROW_DROPPED */
-    uint32_t bytes;                             /* about what it takes in pages */
+    uint32_t trace; /* position in traces, or ROW_DROPPED */
+    uint32_t bytes; /* about what it takes in pages */
     uint8_t batch_start;
 };
 
@@ -135,17 +134,31 @@ struct block_builder {
     bool spent;
 };
 
+/* What the tree of a trace is made of, next to each other. */
+struct tree_span {
+    uint64_t start_ns;
+    span_id id, parent;
+    int32_t kind;
+    uint32_t row; /* position among the trace's rows */
+};
+
+/* A span's place in the tree of its trace. */
+struct nested_set {
+    int32_t left, right, parent_left, children;
+};
+
 /* Scratch of trace_summarise: a trace's spans by position. Zero to begin with. */
 struct tree {
-    struct row **rows;                                    /* by start, then id */
+    struct tree_span *spans;                              /* by start, then id */
+    struct nested_set *sets;                              /* the result, by row */
     uint32_t *parent, *first_child, *next_sibling, *twin; /* positions, or UINT32_MAX */
     uint32_t *slots;                                      /* by span id: position + 1 of the first with it */
     uint32_t count, cap, slot_count;
 };
 
 void tree_fini(struct tree *t);
-/* Root and nested set of a trace from its rows: fills what the structs say is set at publish. ROWS_AHEAD more
- * entries of `rows` are looked at, for the cache: they must be there. */
+/* Root and nested set of a trace from its rows: fills what the struct says is set at publish, and t->sets.
+ * ROWS_AHEAD more entries of `rows` are looked at, for the cache: they must be there. */
 #define ROWS_AHEAD 16
 void trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace *trace,
                      struct row *const *rows);

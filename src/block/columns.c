@@ -150,13 +150,12 @@ sort_rows(struct block_writer *w, struct held_trace **order, size_t n)
 
 /* --- dictionaries, by sample ---------------------------------------------------------------------------- */
 
+/* The k-th row of a trace that w->tree holds. */
 static err
-take_row(struct block_writer *w, struct row *row, struct held_trace *trace)
+take_row(struct block_writer *w, const struct row *row, const struct held_trace *trace, uint32_t k)
 {
-    w->slots[w->slot_count++] = (struct slot){row, trace};
-    w->slot_bytes += row->bytes;
-    bool full = w->slot_count == CHUNK_ROWS || w->slot_bytes >= CHUNK_BYTES;
-    return full ? emit_chunk(w) : OK;
+    rows_take(w, row, trace, k);
+    return w->rows->count == CHUNK_ROWS || w->rows->bytes >= CHUNK_BYTES ? emit_chunk(w) : OK;
 }
 
 /* Gather some thousand rows of whole traces from all over the block without writing them, and count distinct
@@ -171,10 +170,10 @@ sample(struct block_writer *w, struct held_trace *const *order, size_t n)
         struct row **rows = w->sorted + order[i]->first_row;
         trace_summarise(b, &w->tree, order[i], rows);
         for (uint32_t k = 0; k < order[i]->rows && taken < SAMPLE_ROWS * 2; k++, taken++) {
-            TRY(take_row(w, rows[k], order[i]));
+            TRY(take_row(w, rows[k], order[i], k));
         }
     }
-    if (w->slot_count) {
+    if (w->rows->count) {
         TRY(emit_chunk(w));
     }
 out:
@@ -324,8 +323,10 @@ writer_fini(struct block_writer *w)
     }
     for (size_t i = 0; i < w->target_count; i++) {
         id_map_fini(&w->targets[i].codes);
-        mem_free(w->targets[i].at);
+        mem_free(w->targets[i].ids);
         mem_free(w->targets[i].cells);
+        mem_free(w->targets[i].at);
+        mem_free(w->targets[i].def);
     }
     struct owners *owners[] = {&w->event_owners, &w->link_owners};
     for (size_t i = 0; i < 2; i++) {
@@ -338,10 +339,9 @@ writer_fini(struct block_writer *w)
     }
     tree_fini(&w->tree);
     vectors_fini(&w->v);
-    id_map_fini(&w->services);
+    services_fini(&w->services);
     mem_free(w->targets);
     mem_free(w->sorted);
-    mem_free(w->slots);
     if (w->rows) {
         mem_free(w->rows->number);
     }
@@ -359,7 +359,7 @@ static err
 end_group(struct block_writer *w)
 {
     err rc = OK;
-    if (w->slot_count) {
+    if (w->rows->count) {
         TRY(emit_chunk(w));
     }
     TRY(parquet_writer_end_row_group(w->out, w->f));
@@ -382,7 +382,7 @@ row_cost(struct block_writer *w, const struct row *row)
 }
 
 static err
-write_row(struct block_writer *w, struct row *row, struct held_trace *trace)
+write_row(struct block_writer *w, const struct row *row, const struct held_trace *trace, uint32_t k)
 {
     err rc = OK;
     size_t cost = row_cost(w, row);
@@ -392,7 +392,7 @@ write_row(struct block_writer *w, struct row *row, struct held_trace *trace)
         cost = row_cost(w, row);
     } else if (w->page_rows == w->b->options.page_rows ||
                (w->page_rows && w->page_bytes + cost > PAGE_BYTES)) {
-        if (w->slot_count) {
+        if (w->rows->count) {
             TRY(emit_chunk(w));
         }
         TRY(parquet_writer_end_page(w->out, w->f));
@@ -402,7 +402,7 @@ write_row(struct block_writer *w, struct row *row, struct held_trace *trace)
     w->page_rows++;
     w->group_bytes += cost;
     w->page_bytes += cost;
-    TRY(take_row(w, row, trace));
+    TRY(take_row(w, row, trace, k));
 out:
     return rc;
 }
@@ -417,7 +417,7 @@ writer_write(struct block_writer *w, struct held_trace **order, size_t n)
         TRY(w->step ? w->step(w->step_ctx, w->f) : OK);
         trace_summarise(b, &w->tree, order[i], rows); /* here, so that its rows are in the cache */
         for (uint32_t k = 0; k < order[i]->rows; k++) {
-            TRY(write_row(w, rows[k], order[i]));
+            TRY(write_row(w, rows[k], order[i], k));
         }
         TRY(order[i]->ends_slice ? end_group(w) : OK);
     }
@@ -447,6 +447,7 @@ writer_use(struct block_writer *w, struct block_builder *b, struct held_trace **
     memset(w->seen_resources, 0, (b->resource_count + 1) * sizeof *w->seen_resources);
     w->rows->number = mem_realloc(w->rows->number, b->scope_count + 1, sizeof *w->rows->number);
     memset(w->rows->number, 0, (b->scope_count + 1) * sizeof *w->rows->number);
+    services_use(&w->services, b);
     sort_rows(w, order, n);
     aim_shapes(w);
 }
@@ -454,8 +455,6 @@ writer_use(struct block_writer *w, struct block_builder *b, struct held_trace **
 err
 writer_prepare(struct block_writer *w, const struct schema_plan *plan)
 {
-    w->event_owners.present = w->link_owners.present = 1;
-    w->slots = mem_new_array(struct slot, CHUNK_ROWS);
     w->rows = mem_new(struct chunk_rows);
     w->hex = mem_alloc(CHUNK_ROWS * sizeof(trace_id) * 2);
     return make_targets(w, plan);

@@ -15,34 +15,46 @@ grow(void *array, size_t want, size_t *cap, size_t size)
 
 /* --- owners: where events and links stand in the levels ------------------------------------------------- */
 
-static void
-owners_reserve(struct owners *o, size_t levels)
-{
-    o->def = grow(o->def, levels, &o->def_cap, 1);
-    o->rep = grow(o->rep, levels, &o->rep_cap, 1);
-    o->levels = grow(o->levels, levels, &o->levels_cap, sizeof *o->levels);
-}
-
-/* Entries of a row with n elements. */
+/* Entries of the next row, which has n elements. */
 static void
 owners_row(struct owners *o, uint32_t n)
 {
-    owners_reserve(o, o->level_count + n + 1);
+    size_t want = o->level_count + n + 1;
+    if (want > o->cap) {
+        o->cap = want + want / 2;
+        o->def = mem_realloc(o->def, o->cap, 1);
+        o->rep = mem_realloc(o->rep, o->cap, 1);
+        o->levels = mem_realloc(o->levels, o->cap, sizeof *o->levels);
+    }
     for (uint32_t i = 0; i < n; i++) {
         o->levels[o->count++] = (uint32_t)o->level_count;
         o->def[o->level_count] = 1;
         o->rep[o->level_count++] = i > 0;
     }
+    o->repeated |= n > 1;
     if (n == 0) {
         o->def[o->level_count] = 0;
         o->rep[o->level_count++] = 0;
     }
 }
 
+/* Most chunks have no events, or no links. */
 static struct levels
 owner_levels(const struct owners *o)
 {
-    return (struct levels){o->level_count, o->def, o->rep, o->present};
+    return (struct levels){.count = o->level_count,
+                           .def = o->count ? o->def : NULL,
+                           .rep = o->repeated ? o->rep : NULL,
+                           .def_level = 0};
+}
+
+/* Levels of what a scope's owners are in the chunk. */
+static struct levels
+levels_of(const struct block_writer *w, enum block_scope scope)
+{
+    return scope == BLOCK_EVENT  ? owner_levels(&w->event_owners)
+           : scope == BLOCK_LINK ? owner_levels(&w->link_owners)
+                                 : (struct levels){.count = w->rows->count};
 }
 
 /* --- attributes ----------------------------------------------------------------------------------------- */
@@ -54,6 +66,19 @@ generic_add(struct generic_items *g, const struct block_builder *b, uint32_t own
     g->items = grow(g->items, g->count + 1, &g->cap, sizeof *g->items);
     g->items[g->count++] =
         (struct generic_item){.cell = cell, .owner = owner, .key = b->fields[a->field].key, .kind = a->kind};
+}
+
+static void
+target_grow(struct target *t)
+{
+    t->cap = t->cap ? t->cap * 2 : CHUNK_ROWS;
+    t->ids = t->kind == VALUE_STRING ? mem_realloc(t->ids, t->cap, sizeof *t->ids) : NULL;
+    t->cells = t->kind != VALUE_STRING ? mem_realloc(t->cells, t->cap, sizeof *t->cells) : NULL;
+    if (t->scope != BLOCK_SPAN) {
+        t->at = mem_realloc(t->at, t->cap, sizeof *t->at);
+    } else if (t->def == NULL) {
+        t->def = mem_calloc(CHUNK_ROWS, 1);
+    }
 }
 
 void
@@ -68,49 +93,51 @@ scatter(struct block_writer *w, uint32_t owner, uint32_t shape, const uint32_t *
         if (words == 2) {
             memcpy(&cell, &cells[a->cell], sizeof cell);
         }
-        if (a->target >= 0) {
-            struct target *t = &w->targets[a->target];
-            if (t->count == t->cap) {
-                t->cap = t->cap ? t->cap * 2 : 256;
-                t->at = mem_realloc(t->at, t->cap, sizeof *t->at);
-                t->cells = mem_realloc(t->cells, t->cap, sizeof *t->cells);
+        if (a->target < 0) {
+            if (generic) {
+                generic_add(generic, w->b, owner, a, cell);
             }
-            t->at[t->count] = owner;
-            t->cells[t->count++] = cell;
-        } else if (generic) {
-            generic_add(generic, w->b, owner, a, cell);
+            continue;
         }
+        struct target *t = &w->targets[a->target];
+        if (t->count == t->cap) {
+            target_grow(t);
+        }
+        if (a->kind == VALUE_STRING) {
+            t->ids[t->count] = (uint32_t)cell;
+        } else {
+            t->cells[t->count] = cell;
+        }
+        if (t->at) {
+            t->at[t->count] = owner;
+        } else {
+            t->def[owner] = 1;
+        }
+        t->count++;
     }
 }
 
-static void
-gather_lists(struct block_writer *w)
+void
+take_lists(struct block_writer *w, const struct row_more *m)
 {
     struct owners *e = &w->event_owners, *l = &w->link_owners;
-    e->count = e->level_count = l->count = l->level_count = 0;
-    for (size_t i = 0; i < w->slot_count; i++) {
-        const struct row_more *m = w->rows->more[i];
-        uint32_t events = m ? m->event_count : 0, links = m ? m->link_count : 0;
+    uint32_t events = m ? m->event_count : 0, links = m ? m->link_count : 0;
+    if (events) {
         w->events = grow(w->events, e->count + events, &w->event_cap, sizeof(struct held_event *));
-        w->links = grow(w->links, l->count + links, &w->link_cap, sizeof(struct held_link *));
-        for (uint32_t k = 0; k < events; k++) {
-            w->events[e->count + k] = &m->events[k];
-            scatter(w, (uint32_t)e->count + k, m->events[k].shape, m->events[k].cells,
-                    &w->generic[BLOCK_EVENT]);
-        }
-        for (uint32_t k = 0; k < links; k++) {
-            w->links[l->count + k] = &m->links[k];
-            scatter(w, (uint32_t)l->count + k, m->links[k].shape, m->links[k].cells, &w->generic[BLOCK_LINK]);
-        }
-        owners_row(e, events);
-        owners_row(l, links);
     }
-}
-
-static const struct owners *
-owners_of(const struct block_writer *w, enum block_scope scope)
-{
-    return scope == BLOCK_EVENT ? &w->event_owners : scope == BLOCK_LINK ? &w->link_owners : &w->spans;
+    if (links) {
+        w->links = grow(w->links, l->count + links, &w->link_cap, sizeof(struct held_link *));
+    }
+    for (uint32_t k = 0; k < events; k++) {
+        w->events[e->count + k] = &m->events[k];
+        scatter(w, (uint32_t)e->count + k, m->events[k].shape, m->events[k].cells, &w->generic[BLOCK_EVENT]);
+    }
+    for (uint32_t k = 0; k < links; k++) {
+        w->links[l->count + k] = &m->links[k];
+        scatter(w, (uint32_t)l->count + k, m->links[k].shape, m->links[k].cells, &w->generic[BLOCK_LINK]);
+    }
+    owners_row(e, events);
+    owners_row(l, links);
 }
 
 err
@@ -136,49 +163,85 @@ put_cells(struct block_writer *w, struct target *t, struct levels l, const uint6
 }
 
 static err
-emit_attr(struct block_writer *w, struct target *t)
+put_values(struct block_writer *w, struct target *t, struct levels l)
 {
-    const struct owners *o = owners_of(w, t->scope);
-    struct levels l = {.count = o->level_count, .rep = o->rep, .def_level = 0};
+    return t->kind == VALUE_STRING ? put_ids(w, t, l, t->ids, t->count)
+                                   : put_cells(w, t, l, t->cells, t->count, t->kind);
+}
+
+/* A column of spans' attributes. */
+static err
+emit_span_attr(struct block_writer *w, struct target *t)
+{
+    size_t rows = w->rows->count;
+    struct levels l = {.count = rows, .def_level = t->count == rows};
+    l.def = t->count && t->count < rows ? t->def : NULL;
+    vectors_reserve(&w->v, t->count, 0);
+    err rc = put_values(w, t, l);
+    if (t->count) {
+        memset(t->def, 0, rows);
+    }
+    t->count = 0;
+    return rc;
+}
+
+/* A column of events' or links' attributes. */
+static err
+emit_list_attr(struct block_writer *w, struct target *t)
+{
+    const struct owners *o = t->scope == BLOCK_EVENT ? &w->event_owners : &w->link_owners;
+    struct levels l = owner_levels(o);
     vectors_reserve(&w->v, t->count, o->level_count);
-    if (t->count == o->level_count) { /* every owner has it, and every level an owner */
-        l.def_level = (uint8_t)(o->present + 1);
-    } else if (t->count || o->def) {
-        if (o->def) {
-            memcpy(w->v.def, o->def, o->level_count);
-        } else {
-            memset(w->v.def, o->present, o->level_count);
-        }
+    if (t->count) {
+        memcpy(w->v.def, o->def, o->level_count);
         for (size_t i = 0; i < t->count; i++) {
-            w->v.def[o->levels ? o->levels[t->at[i]] : t->at[i]] = (uint8_t)(o->present + 1);
+            w->v.def[o->levels[t->at[i]]] = 2;
         }
         l.def = w->v.def;
     }
-    err rc = put_cells(w, t, l, t->cells, t->count, t->kind);
+    err rc = put_values(w, t, l);
     t->count = 0;
     return rc;
+}
+
+static err
+emit_attr(struct block_writer *w, struct target *t)
+{
+    switch (t->scope) {
+    case BLOCK_SPAN:
+        return emit_span_attr(w, t);
+    case BLOCK_EVENT:
+    case BLOCK_LINK:
+        return emit_list_attr(w, t);
+    default:
+        return emit_context_attr(w, t);
+    }
 }
 
 /* --- generic lists -------------------------------------------------------------------------------------- */
 
 /* Levels of the list's required leaves into v.def and v.rep; returns how many. Items stand by owner. */
 static size_t
-generic_levels(struct block_writer *w, const struct owners *o, const struct generic_items *g)
+generic_levels(struct block_writer *w, enum block_scope scope, const struct generic_items *g)
 {
-    uint8_t deeper = o->present + 1;
+    const struct owners *o = scope == BLOCK_EVENT ? &w->event_owners : &w->link_owners;
+    const bool nested = scope != BLOCK_SPAN; /* a list in a list */
+    const uint8_t present = nested;
+    size_t levels = nested ? o->level_count : w->rows->count;
     size_t n = 0, item = 0, owner = 0;
-    vectors_reserve(&w->v, g->count, o->level_count + g->count);
-    for (size_t level = 0; level < o->level_count; level++) {
-        bool there = o->def == NULL || o->def[level] == o->present;
+    vectors_reserve(&w->v, g->count, levels + g->count);
+    for (size_t level = 0; level < levels; level++) {
+        bool there = !nested || o->def[level] == present;
         size_t first = item;
         while (there && item < g->count && g->items[item].owner == owner) {
-            w->v.def[n] = deeper;
-            w->v.rep[n++] = item > first ? (o->rep ? 2 : 1) : o->rep ? o->rep[level] : 0;
+            g->items[item].level = (uint32_t)n;
+            w->v.def[n] = present + 1;
+            w->v.rep[n++] = item > first ? 1 + nested : nested ? o->rep[level] : 0;
             item++;
         }
         if (item == first) {
-            w->v.def[n] = o->def ? o->def[level] : o->present;
-            w->v.rep[n++] = o->rep ? o->rep[level] : 0;
+            w->v.def[n] = nested ? o->def[level] : 0;
+            w->v.rep[n++] = nested ? o->rep[level] : 0;
         }
         owner += there;
     }
@@ -216,17 +279,14 @@ emit_generic_values(struct block_writer *w, struct target *t, struct levels l, u
         [BLOCK_GENERIC_DOUBLE] = VALUE_DOUBLE, [BLOCK_GENERIC_BOOL] = VALUE_BOOL,
         [BLOCK_GENERIC_BYTES] = VALUE_BYTES,
     };
-    size_t n = 0, item = 0;
-    for (size_t i = 0; i < l.count && item < g->count; i++) {
-        if (w->v.def[i] < item_def) {
-            continue;
-        }
-        bool has = is_generic_of(g->items[item].kind, leaf);
-        w->v.def[i] = has ? (uint8_t)(item_def + 1) : item_def;
+    size_t n = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct generic_item *item = &g->items[i];
+        bool has = is_generic_of(item->kind, leaf);
+        w->v.def[item->level] = (uint8_t)(item_def + has);
         if (has) {
-            w->v.i64[n++] = (int64_t)g->items[item].cell;
+            w->v.i64[n++] = (int64_t)item->cell;
         }
-        item++;
     }
     return put_cells(w, t, l, (const uint64_t *)(const void *)w->v.i64, n, kinds[leaf]);
 }
@@ -234,16 +294,15 @@ emit_generic_values(struct block_writer *w, struct target *t, struct levels l, u
 static err
 emit_generic(struct block_writer *w, enum block_scope scope, size_t first)
 {
-    const struct owners *o = owners_of(w, scope);
     struct generic_items *g = &w->generic[scope];
-    uint8_t item_def = o->present + 1;
-    struct levels l = {.count = o->level_count, .def = o->def, .rep = o->rep, .def_level = o->present};
+    uint8_t item_def = scope == BLOCK_SPAN ? 1 : 2;
+    struct levels l = levels_of(w, scope);
     err rc = OK;
     if (w->targets[first].column < 0) {
         return OK;
     }
     if (g->count) {
-        l.count = generic_levels(w, o, g);
+        l.count = generic_levels(w, scope, g);
         l.def = w->v.def;
         l.rep = w->v.rep;
     }
@@ -257,64 +316,6 @@ emit_generic(struct block_writer *w, enum block_scope scope, size_t first)
         TRY(emit_generic_values(w, &w->targets[first + leaf], l, item_def, g, leaf));
     }
     g->count = 0;
-out:
-    return rc;
-}
-
-/* --- services of a trace -------------------------------------------------------------------------------- */
-
-#define STATUS_ERROR 2
-
-/* Spans and errors of each service: services into v.ids, counts into v.i32 and v.i64, from `at`. */
-static size_t
-count_services(struct block_writer *w, const struct held_trace *trace, size_t at)
-{
-    const struct block_builder *b = w->b;
-    size_t n = at;
-    id_map_clear(&w->services);
-    for (uint32_t i = 0; i < trace->rows; i++) {
-        const struct row *row = w->sorted[trace->first_row + i];
-        uint32_t service = b->resources[b->scopes[row->scope].resource].service;
-        bool is_new = false;
-        uint32_t *place = id_map_put(&w->services, service, &is_new);
-        if (is_new) {
-            *place = (uint32_t)n;
-            vectors_reserve(&w->v, n + 1, 0);
-            w->v.ids[n] = service;
-            w->v.i32[n] = 0;
-            w->v.i64[n++] = 0;
-        }
-        w->v.i32[*place]++;
-        w->v.i64[*place] += row->status == STATUS_ERROR;
-    }
-    return n;
-}
-
-static err
-emit_services(struct block_writer *w)
-{
-    size_t n = 0, levels = 0;
-    err rc = OK;
-    for (size_t i = 0; i < w->slot_count; i++) {
-        size_t from = n;
-        if (w->slots[i].row == w->sorted[w->slots[i].trace->first_row]) {
-            n = count_services(w, w->slots[i].trace, n);
-        }
-        vectors_reserve(&w->v, 0, levels + (n - from) + 1);
-        w->v.def[levels] = n > from;
-        w->v.rep[levels++] = 0;
-        for (size_t k = from + 1; k < n; k++) {
-            w->v.def[levels] = 1;
-            w->v.rep[levels++] = 1;
-        }
-    }
-    struct levels l = {.count = levels, .def = w->v.def, .rep = w->v.rep};
-    TRY(put_ids(w, &w->targets[BLOCK_SERVICE_NAME], l, w->v.ids, n));
-    TRY(put_i32(w, &w->targets[BLOCK_SERVICE_SPANS], l, w->v.i32, n));
-    for (size_t i = 0; i < n; i++) {
-        w->v.i32[i] = (int32_t)w->v.i64[i];
-    }
-    TRY(put_i32(w, &w->targets[BLOCK_SERVICE_ERRORS], l, w->v.i32, n));
 out:
     return rc;
 }
@@ -379,22 +380,22 @@ out:
 err
 emit_chunk(struct block_writer *w)
 {
+    struct chunk_rows *c = w->rows;
+    struct owners *e = &w->event_owners, *l = &w->link_owners;
     err rc = OK;
-    w->spans = (struct owners){.count = w->slot_count, .level_count = w->slot_count};
-    vectors_reserve(&w->v, w->slot_count, w->slot_count);
-    rows_gather(w);
-    gather_lists(w);
+    vectors_reserve(&w->v, c->count, c->count);
     TRY(emit_rows(w));
     for (size_t i = BLOCK_COLUMN_COUNT; i < w->target_count; i++) {
-        struct target *t = &w->targets[i];
-        bool context = t->scope == BLOCK_RESOURCE || t->scope == BLOCK_INSTRUMENTATION;
-        TRY(context ? emit_context_attr(w, t) : emit_attr(w, t));
+        TRY(emit_attr(w, &w->targets[i]));
     }
     TRY(emit_services(w));
     TRY(emit_generic(w, BLOCK_SPAN, BLOCK_SPAN_GENERIC));
     TRY(emit_events(w));
     TRY(emit_links(w));
 out:
-    w->slot_count = w->slot_bytes = 0;
+    c->count = c->parent_count = c->bytes = 0;
+    c->trace_count = c->scope_count = 0;
+    e->count = e->level_count = l->count = l->level_count = 0;
+    e->repeated = l->repeated = false;
     return rc;
 }

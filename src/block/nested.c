@@ -21,7 +21,8 @@ tree_reserve(struct tree *t, uint32_t n)
 {
     if (n > t->cap) {
         t->cap = n + n / 2;
-        t->rows = mem_realloc(t->rows, t->cap, sizeof(struct row *));
+        t->spans = mem_realloc(t->spans, t->cap, sizeof *t->spans);
+        t->sets = mem_realloc(t->sets, t->cap, sizeof *t->sets);
         t->parent = mem_realloc(t->parent, t->cap, sizeof(uint32_t));
         t->first_child = mem_realloc(t->first_child, t->cap, sizeof(uint32_t));
         t->next_sibling = mem_realloc(t->next_sibling, t->cap, sizeof(uint32_t));
@@ -41,7 +42,8 @@ tree_reserve(struct tree *t, uint32_t n)
 void
 tree_fini(struct tree *t)
 {
-    mem_free(t->rows);
+    mem_free(t->spans);
+    mem_free(t->sets);
     mem_free(t->parent);
     mem_free(t->first_child);
     mem_free(t->next_sibling);
@@ -63,7 +65,7 @@ static uint32_t
 find_id(const struct tree *t, const span_id *id, uint32_t mask)
 {
     for (uint32_t at = slot_of(id, mask); t->slots[at]; at = (at + 1) & mask) {
-        if (span_id_eq(&t->rows[t->slots[at] - 1]->id, id)) {
+        if (span_id_eq(&t->spans[t->slots[at] - 1].id, id)) {
             return t->slots[at] - 1;
         }
     }
@@ -76,9 +78,9 @@ index_ids(struct tree *t, uint32_t mask)
 {
     memset(t->slots, 0, ((size_t)mask + 1) * sizeof *t->slots);
     for (uint32_t i = 0; i < t->count; i++) {
-        uint32_t at = slot_of(&t->rows[i]->id, mask);
+        uint32_t at = slot_of(&t->spans[i].id, mask);
         t->twin[i] = NOBODY;
-        while (t->slots[at] && !span_id_eq(&t->rows[t->slots[at] - 1]->id, &t->rows[i]->id)) {
+        while (t->slots[at] && !span_id_eq(&t->spans[t->slots[at] - 1].id, &t->spans[i].id)) {
             at = (at + 1) & mask;
         }
         uint32_t first = t->slots[at];
@@ -118,10 +120,16 @@ choose_parent(const struct tree *t, uint32_t child, uint32_t found)
 {
     uint32_t other = found == NOBODY ? NOBODY : t->twin[found];
     if (other != NOBODY) {
-        int32_t want = t->rows[child]->kind == KIND_SERVER ? KIND_CLIENT : KIND_SERVER;
-        found = t->rows[found]->kind != want && t->rows[other]->kind == want ? other : found;
+        int32_t want = t->spans[child].kind == KIND_SERVER ? KIND_CLIENT : KIND_SERVER;
+        found = t->spans[found].kind != want && t->spans[other].kind == want ? other : found;
     }
     return found == child ? NOBODY : found;
+}
+
+static struct nested_set *
+set_of(const struct tree *t, uint32_t position)
+{
+    return &t->sets[t->spans[position].row];
 }
 
 static void
@@ -131,15 +139,15 @@ link_tree(struct tree *t, uint32_t mask)
         t->first_child[i] = t->next_sibling[i] = t->parent[i] = NOBODY;
     }
     for (uint32_t i = t->count; i-- > 0;) { /* backwards: lists come out in order */
-        if (span_id_is_zero(&t->rows[i]->parent)) {
+        if (span_id_is_zero(&t->spans[i].parent)) {
             continue;
         }
-        uint32_t p = choose_parent(t, i, find_id(t, &t->rows[i]->parent, mask));
+        uint32_t p = choose_parent(t, i, find_id(t, &t->spans[i].parent, mask));
         if (p != NOBODY) {
             t->parent[i] = p;
             t->next_sibling[i] = t->first_child[p];
             t->first_child[p] = i;
-            t->rows[p]->children++;
+            set_of(t, p)->children++;
         }
     }
 }
@@ -149,36 +157,35 @@ static int32_t
 number_from(struct tree *t, uint32_t root, int32_t next)
 {
     uint32_t at = root;
-    t->rows[root]->parent_left = -1;
-    t->rows[root]->left = next++;
+    set_of(t, root)->parent_left = -1;
+    set_of(t, root)->left = next++;
     for (;;) {
         if (t->first_child[at] != NOBODY) {
             uint32_t child = t->first_child[at];
-            t->rows[child]->parent_left = t->rows[at]->left;
+            set_of(t, child)->parent_left = set_of(t, at)->left;
             at = child;
-            t->rows[at]->left = next++;
+            set_of(t, at)->left = next++;
             continue;
         }
-        t->rows[at]->right = next++;
+        set_of(t, at)->right = next++;
         while (at != root && t->next_sibling[at] == NOBODY) {
             at = t->parent[at];
-            t->rows[at]->right = next++;
+            set_of(t, at)->right = next++;
         }
         if (at == root) {
             return next;
         }
         uint32_t sibling = t->next_sibling[at];
-        t->rows[sibling]->parent_left = t->rows[t->parent[at]]->left;
+        set_of(t, sibling)->parent_left = set_of(t, t->parent[at])->left;
         at = sibling;
-        t->rows[at]->left = next++;
+        set_of(t, at)->left = next++;
     }
 }
 
 static int
 by_start(const void *left, const void *right)
 {
-    const struct row *a = *(struct row *const *)left;
-    const struct row *b = *(struct row *const *)right;
+    const struct tree_span *a = left, *b = right;
     if (a->start_ns != b->start_ns) {
         return a->start_ns < b->start_ns ? -1 : 1;
     }
@@ -187,20 +194,40 @@ by_start(const void *left, const void *right)
 
 /* Most traces are short, and nearly in order. */
 static void
-sort_rows(struct tree *t)
+sort_spans(struct tree *t)
 {
     if (t->count > 64) {
-        qsort(t->rows, t->count, sizeof(struct row *), by_start);
+        qsort(t->spans, t->count, sizeof *t->spans, by_start);
         return;
     }
     for (uint32_t i = 1; i < t->count; i++) {
-        struct row *row = t->rows[i];
+        const struct tree_span span = t->spans[i];
         uint32_t at = i;
-        while (at > 0 && by_start(&t->rows[at - 1], &row) > 0) {
-            t->rows[at] = t->rows[at - 1];
+        while (at > 0 && by_start(&t->spans[at - 1], &span) > 0) {
+            t->spans[at] = t->spans[at - 1];
             at--;
         }
-        t->rows[at] = row;
+        t->spans[at] = span;
+    }
+}
+
+/* The one time that rows are waited for: they arrived at another time and stand far away. */
+static void
+take_rows(struct tree *t, struct row *const *rows)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        const struct row *row = rows[i];
+        const uint8_t *ahead = (const uint8_t *)rows[i + ROWS_AHEAD];
+        __builtin_prefetch(ahead);
+        __builtin_prefetch(ahead + 64);
+        const uint32_t *cells = rows[i + ROWS_AHEAD / 2]->cells;
+        __builtin_prefetch(cells);
+        if (cells) {
+            __builtin_prefetch(cells + 16);
+        }
+        t->spans[i] = (struct tree_span){
+            .start_ns = row->start_ns, .id = row->id, .parent = row->parent, .kind = row->kind, .row = i};
+        t->sets[i] = (struct nested_set){0};
     }
 }
 
@@ -212,16 +239,8 @@ trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace
     int32_t next = 1;
     tree_reserve(t, trace->rows);
     t->count = trace->rows;
-    for (uint32_t i = 0; i < trace->rows; i++) {
-        struct row *row = rows[i];
-        const uint8_t *ahead = (const uint8_t *)rows[i + ROWS_AHEAD]; /* arrived at another time: far away */
-        __builtin_prefetch(ahead);
-        __builtin_prefetch(ahead + 64);
-        __builtin_prefetch(rows[i + ROWS_AHEAD / 2]->cells);
-        row->left = row->right = row->parent_left = row->children = 0;
-        t->rows[i] = row;
-    }
-    sort_rows(t);
+    take_rows(t, rows);
+    sort_spans(t);
     while (mask + 1 < t->count * 2 && mask + 1 < t->slot_count) {
         mask = mask * 2 + 1;
     }
@@ -230,8 +249,8 @@ trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace
         link_tree(t, mask);
     }
     for (uint32_t i = 0; i < t->count; i++) {
-        struct row *row = t->rows[i];
-        if (!span_id_is_zero(&row->parent) || has_parent_link(b, row, &trace->id)) {
+        const struct row *row = rows[t->spans[i].row];
+        if (!span_id_is_zero(&t->spans[i].parent) || has_parent_link(b, row, &trace->id)) {
             continue;
         }
         trace->root_name = row->name;

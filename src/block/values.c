@@ -53,10 +53,10 @@ append(struct block_writer *w, const struct target *t, struct levels l, struct p
     return parquet_writer_append(w->out, (size_t)t->column, &batch, w->f);
 }
 
-/* Values that stand n times as `pick` says, coded in codes_of. */
+/* Values that entries share, each once: which of them every one of the n entries has. */
 static err
-append_picked(struct block_writer *w, const struct target *t, struct levels l, size_t distinct,
-              const uint32_t *pick, size_t n)
+append_picked(struct block_writer *w, const struct target *t, struct levels l, struct parquet_values values,
+              const uint32_t *codes, const uint32_t *pick, size_t n)
 {
     if (w->out == NULL) {
         return OK;
@@ -66,8 +66,8 @@ append_picked(struct block_writer *w, const struct target *t, struct levels l, s
         .def = l.def,
         .rep = l.rep,
         .def_level = l.def_level,
-        .codes = w->rows->codes_of,
-        .values.count = distinct,
+        .codes = codes,
+        .values = values,
         .pick = pick,
         .pick_count = n,
     };
@@ -126,12 +126,20 @@ put_picked(struct block_writer *w, struct target *t, struct levels l, const uint
     if (t->dictionary || w->out == NULL) {
         t->sampled += n;
         err rc = code_ids(w, t, ids, distinct, w->rows->codes_of);
-        return rc == OK ? append_picked(w, t, l, distinct, pick, n) : rc;
+        const struct parquet_values values = {.count = distinct};
+        return rc == OK ? append_picked(w, t, l, values, w->rows->codes_of, pick, n) : rc;
     }
     for (size_t i = 0; i < n; i++) {
         w->v.slices[i] = intern_get(&w->b->strings, ids[pick[i]]);
     }
     return append(w, t, l, (struct parquet_values){.count = n, .bytes = w->v.slices}, NULL);
+}
+
+err
+put_picked_i64(struct block_writer *w, struct target *t, struct levels l, const int64_t *v, size_t distinct,
+               const uint32_t *pick, size_t n)
+{
+    return append_picked(w, t, l, (struct parquet_values){.count = distinct, .i64 = v}, NULL, pick, n);
 }
 
 err
@@ -168,17 +176,18 @@ err
 put_traces(struct block_writer *w)
 {
     const struct target *t = &w->targets[BLOCK_TRACE_ID];
+    struct chunk_rows *c = w->rows;
     size_t fresh = 0;
-    for (size_t i = 0; i < w->slot_count; i++) {
-        const struct held_trace *trace = w->slots[i].trace;
-        if (trace != w->last_trace) {
+    for (size_t i = 0; i < c->trace_count; i++) {
+        const struct held_trace *trace = c->traces[i];
+        if (trace != w->last_trace) { /* or the chunk before ended within it */
             char *hex = w->hex + fresh * sizeof trace->id * 2;
             hex_encode(trace->id.b, sizeof trace->id, hex);
             w->v.slices[fresh++] = slice_of(hex, sizeof trace->id * 2);
             w->last_trace = trace;
             w->trace_codes++;
         }
-        w->v.codes[i] = w->trace_codes - 1;
+        c->codes_of[i] = w->trace_codes - 1;
     }
     if (w->out && fresh) {
         struct parquet_values values = {.count = fresh, .bytes = w->v.slices};
@@ -187,6 +196,7 @@ put_traces(struct block_writer *w)
             return rc;
         }
     }
-    const struct levels none = {.count = w->slot_count};
-    return append(w, t, none, (struct parquet_values){.count = w->slot_count}, w->v.codes);
+    const struct levels none = {.count = c->count};
+    return append_picked(w, t, none, (struct parquet_values){.count = c->trace_count}, c->codes_of,
+                         c->trace_of_row, c->count);
 }

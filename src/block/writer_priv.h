@@ -1,7 +1,7 @@
-/* Writing a built block: rows go out in chunks, each column of a chunk is gathered and handed to Parquet.
+/* Writing a built block: rows are gathered to chunks, each column of a chunk is handed to Parquet.
  *
- * columns.c: order, row groups, chunks. emit.c, emit_rows.c: one chunk's columns. values.c: vectors into
- * pages.
+ * columns.c: order, row groups, chunks. emit_rows.c, emit.c, services.c: one chunk and its columns.
+ * values.c: vectors into pages.
  */
 #pragma once
 
@@ -23,36 +23,32 @@ struct target {
     uint32_t code_count;
     uint64_t sampled; /* values seen by the sample; distinct ones are in code_count */
     /* attribute columns: values of the chunk */
-    uint32_t *at; /* owner */
-    uint64_t *cells;
+    uint32_t *ids;   /* of strings */
+    uint64_t *cells; /* of anything else */
+    uint32_t *at;    /* owners; NULL for spans */
+    uint8_t *def;    /* of spans: a level for each, 0 but for owners */
     size_t count, cap;
 };
 
-/* Entries of a chunk at one level of the schema: its rows, events or links. */
+/* Events or links of a chunk. */
 struct owners {
     size_t count; /* owners */
-    size_t level_count;
-    uint8_t present;  /* definition level of an owner that is there */
-    uint8_t *def;     /* of each level; NULL: all present */
-    uint8_t *rep;     /* NULL: all 0 */
-    uint32_t *levels; /* owner -> level; NULL: the same */
-    size_t def_cap, rep_cap, levels_cap;
+    size_t level_count, cap;
+    uint8_t *def, *rep; /* of each level */
+    uint32_t *levels;   /* owner -> level */
+    bool repeated;      /* some row has more than one */
 };
 
 struct generic_item {
     uint64_t cell;
     uint32_t owner, key;
+    uint32_t level; /* of the list's leaves */
     uint8_t kind;
 };
 
 struct generic_items {
     struct generic_item *items;
     size_t count, cap;
-};
-
-struct slot {
-    struct row *row;
-    struct held_trace *trace;
 };
 
 struct vectors { /* scratch of one column; grown together */
@@ -66,25 +62,41 @@ struct vectors { /* scratch of one column; grown together */
     size_t level_cap;
 };
 
-/* The fixed columns of a chunk, filled row by row: a row is in the cache once. */
+/* The fixed columns of a chunk, filled row by row while a row is in the cache. */
 struct chunk_rows {
-    int64_t start[CHUNK_ROWS], duration[CHUNK_ROWS], trace_start[CHUNK_ROWS], trace_duration[CHUNK_ROWS];
+    int64_t start[CHUNK_ROWS], duration[CHUNK_ROWS];
     int32_t kind[CHUNK_ROWS], status[CHUNK_ROWS], flags[CHUNK_ROWS], left[CHUNK_ROWS], right[CHUNK_ROWS];
     int32_t parent_left[CHUNK_ROWS], children[CHUNK_ROWS], batch_start[CHUNK_ROWS];
     int32_t dropped_attrs[CHUNK_ROWS], dropped_events[CHUNK_ROWS], dropped_links[CHUNK_ROWS];
-    uint32_t name[CHUNK_ROWS], order[CHUNK_ROWS], root_name[CHUNK_ROWS], root_service[CHUNK_ROWS];
+    uint32_t name[CHUNK_ROWS], order[CHUNK_ROWS];
     uint32_t status_message[CHUNK_ROWS], trace_state[CHUNK_ROWS];
     span_id ids[CHUNK_ROWS], parents[CHUNK_ROWS]; /* parents: those there are */
     uint8_t has_parent[CHUNK_ROWS];
-    size_t parent_count;
-    const struct row_more *more[CHUNK_ROWS];
-    /* Scopes: each once, and which of them every row has. What a resource or a scope says is looked up for
-     * each of these and then spread over the rows. */
+    size_t count, parent_count, bytes;
+    /* Traces and scopes: each once, and which of them every row has. What a trace, a resource or a scope says
+     * is looked up for each of these and then shared by the rows. */
+    const struct held_trace *traces[CHUNK_ROWS];
+    uint32_t trace_of_row[CHUNK_ROWS], trace_count;
     uint32_t scope_of_row[CHUNK_ROWS], scopes[CHUNK_ROWS], scope_count;
     uint32_t *number;           /* by scope: where it stands in `scopes`, if it does */
     uint32_t value[CHUNK_ROWS]; /* scratch of one column: by scope, the value it has */
-    uint32_t pick[CHUNK_ROWS];  /* by value of the column: which of the scopes' values it is */
-    uint32_t ids_of[CHUNK_ROWS], codes_of[CHUNK_ROWS]; /* of the scopes' values */
+    uint32_t pick[CHUNK_ROWS];  /* by value of the column: which of the shared values it is */
+    uint32_t ids_of[CHUNK_ROWS], codes_of[CHUNK_ROWS]; /* shared values */
+    int64_t longs_of[CHUNK_ROWS];
+};
+
+/* Of the traces that begin in the chunk: how many spans and errors each of their services has. */
+struct chunk_services {
+    uint32_t *ids;
+    int32_t *spans, *errors;
+    uint8_t *def, *rep;
+    size_t count, cap, level_count, level_cap;
+    uint32_t *number; /* by resource: its service's */
+    struct service_seen {
+        uint64_t trace; /* serial number of the trace that had it last */
+        size_t at;
+    } * seen; /* by number */
+    uint64_t trace;
 };
 
 struct block_writer {
@@ -95,17 +107,15 @@ struct block_writer {
     struct target *targets; /* fixed columns, then attribute columns */
     size_t target_count;
     struct row **sorted; /* all rows in the order they are written, and ROWS_AHEAD copies of the last */
-    struct slot *slots;  /* the chunk */
-    size_t slot_count, slot_bytes;
     struct held_event **events; /* of the chunk, and their spans' order */
     struct held_link **links;
     size_t event_cap, link_cap;
-    struct owners spans, event_owners, link_owners;
+    struct owners event_owners, link_owners;
     struct generic_items generic[3]; /* by BLOCK_SPAN, BLOCK_EVENT, BLOCK_LINK */
     struct chunk_rows *rows;
+    struct chunk_services services;
     struct vectors v;
     struct tree tree;
-    struct id_map services;
     const struct held_trace *last_trace; /* of the open row group */
     uint32_t trace_codes;
     char *hex; /* trace ids of a chunk */
@@ -141,8 +151,10 @@ void writer_fini(struct block_writer *w);
 
 /* --- emit.c --- */
 
-/* Gather and append every column of the chunk. */
+/* Append every column of the chunk, and empty it. */
 CHECKED err emit_chunk(struct block_writer *w);
+/* Events and links of the row that is taken. */
+void take_lists(struct block_writer *w, const struct row_more *more);
 /* The cells of an owner to their targets; what has none goes to `generic` (NULL: nowhere). */
 void scatter(struct block_writer *w, uint32_t owner, uint32_t shape, const uint32_t *cells,
              struct generic_items *generic);
@@ -151,12 +163,23 @@ CHECKED err put_cells(struct block_writer *w, struct target *t, struct levels l,
 
 /* --- emit_rows.c --- */
 
-/* Fill w->rows from the slots, and scatter attributes of spans, scopes and resources. */
-void rows_gather(struct block_writer *w);
+/* Take the k-th row of a trace that w->tree holds into the chunk: its columns and its attributes. */
+void rows_take(struct block_writer *w, const struct row *row, const struct held_trace *trace, uint32_t k);
 /* The fixed columns of spans, scopes and resources. */
 CHECKED err emit_rows(struct block_writer *w);
 /* A column of a resource's or a scope's attribute. */
 CHECKED err emit_context_attr(struct block_writer *w, struct target *t);
+
+/* --- services.c --- */
+
+/* Services of b's resources: when the writer goes on with another builder. */
+void services_use(struct chunk_services *s, const struct block_builder *b);
+void services_fini(struct chunk_services *s);
+/* The next row of the chunk is the first of this trace, which has these rows; or it goes on with one. */
+void services_take(struct chunk_services *s, const struct block_builder *b, struct row *const *rows,
+                   uint32_t n);
+void services_skip(struct chunk_services *s);
+CHECKED err emit_services(struct block_writer *w);
 
 /* --- values.c: `t` is a target; n values for the entries whose definition level is the highest --- */
 
@@ -166,6 +189,8 @@ CHECKED err put_ids(struct block_writer *w, struct target *t, struct levels l, c
 /* The same for values ids[pick[0]], ids[pick[1]], ...: the work of `distinct` values, spread over n. */
 CHECKED err put_picked(struct block_writer *w, struct target *t, struct levels l, const uint32_t *ids,
                        size_t distinct, const uint32_t *pick, size_t n);
+CHECKED err put_picked_i64(struct block_writer *w, struct target *t, struct levels l, const int64_t *v,
+                           size_t distinct, const uint32_t *pick, size_t n);
 CHECKED err put_i64(struct block_writer *w, struct target *t, struct levels l, const int64_t *v, size_t n);
 CHECKED err put_i32(struct block_writer *w, struct target *t, struct levels l, const int32_t *v, size_t n);
 CHECKED err put_f64(struct block_writer *w, struct target *t, struct levels l, const double *v, size_t n);

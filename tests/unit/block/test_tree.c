@@ -138,11 +138,115 @@ the_tree_of_a_trace_is_numbered(void **state)
     }
 }
 
+#define LONG_TRACE 4998 /* more than what is gathered at once */
+#define TRACES     3
+
+/* Resources 0 and 1 have the same service. Spans of a trace follow its root; each trace is of all resources.
+ */
+static void
+fill_long(struct span_batch *b)
+{
+    static const char *const names[] = {"shop", "shop", "cart"};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct attr *a = span_batch_add_attr(b);
+        *a = (struct attr){.key = (const uint8_t *)"service.name",
+                           .key_n = 12,
+                           .p = (const uint8_t *)names[i],
+                           .n = 4,
+                           .kind = VALUE_STRING};
+        struct attr *version = span_batch_add_attr(b);
+        *version = (struct attr){.key = (const uint8_t *)"n", .key_n = 1, .kind = VALUE_INT, .i = i};
+        span_batch_add_resource(b)->attrs = (struct run){i * 2, 2};
+        span_batch_add_scope(b)->resource = i;
+        for (uint32_t k = 0; k < TRACES * LONG_TRACE / 3; k++) {
+            struct span *s = span_batch_add_span(b);
+            uint32_t id = (i * LONG_TRACE + k) + 1;
+            s->trace.b[15] = (uint8_t)(k % TRACES + 1);
+            memcpy(s->id.b, &id, sizeof id);
+            s->parent.b[7] = 9;
+            s->scope = i;
+            s->start_ns = 1000 + k;
+            s->end_ns = 2000 + k;
+            s->status_code = k / TRACES % 100 == 7 ? 2 : 0;
+            s->name = SL("op");
+            if (k % 1000 == 3) { /* few have events, fewer more than one */
+                s->events = (struct run){(uint32_t)b->event_count, 1 + k / 1000 % 2};
+                for (uint32_t n = 0; n < s->events.n; n++) {
+                    struct span_event *e = span_batch_add_event(b);
+                    e->name = SL("event");
+                    e->time_ns = 3000 + n;
+                }
+            }
+        }
+    }
+}
+
+static void
+check_long(struct block_reader *r)
+{
+    char services[160];
+    struct parquet_rows *rows = parquet_rows_create(block_reader_file(r), NULL);
+    struct fault f = {0};
+    struct buf row;
+    size_t events[3] = {0};
+    uint32_t each = LONG_TRACE / 3, errors = (each - 7 + 99) / 100;
+    buf_init(&row, 1 << 16);
+    snprintf(services, sizeof services,
+             "\"trace_services\":[{\"service\":\"shop\",\"spans\":%u,\"errors\":%u},"
+             "{\"service\":\"cart\",\"spans\":%u,\"errors\":%u}]",
+             each * 2, errors * 2, each, errors);
+    for (size_t i = 0; i < (size_t)TRACES * each * 3; i++) {
+        buf_clear(&row);
+        assert_ok(parquet_rows_next(rows, &row, &f), &f);
+        bool has = slice_find(buf_slice(&row), slice_cstr(services)) != SIZE_MAX;
+        bool none = slice_find(buf_slice(&row), SL("\"trace_services\":[]")) != SIZE_MAX;
+        assert_true(i % ((size_t)each * 3) == 0 ? has : none);
+        size_t n = 0;
+        for (slice rest = buf_slice(&row); n < 3; n++) {
+            size_t at = slice_find(rest, SL("\"event\""));
+            if (at == SIZE_MAX) {
+                break;
+            }
+            rest = slice_sub(rest, at + 1, rest.n - at - 1);
+        }
+        events[n]++;
+    }
+    assert_int_equal(events[1], 9);
+    assert_int_equal(events[2], 6);
+    buf_fini(&row);
+    parquet_rows_destroy(rows);
+}
+
+static void
+services_of_a_long_trace_stand_in_its_first_row(void **state)
+{
+    struct block_builder_options o = {.tenant = SL("tenant-a")};
+    struct block_publish p = {.dir = tenant_dir()};
+    struct block_builder *b = NULL;
+    struct block_reader *r = NULL;
+    struct span_batch batch;
+    struct block_meta meta;
+    struct fault f = {0};
+    (void)state;
+    span_batch_init(&batch, 0);
+    fill_long(&batch);
+    assert_ok(block_builder_create(&o, &f, &b), &f);
+    assert_ok(block_builder_add(b, &batch, &f), &f);
+    assert_ok(block_builder_publish(b, &p, &f, &meta), &f);
+    assert_ok(block_reader_open(block_dir(&meta.id), &f, &r), &f);
+    check_long(r);
+    block_reader_close(r);
+    block_builder_destroy(b);
+    block_meta_fini(&meta);
+    span_batch_fini(&batch);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tree_of_a_trace_is_numbered),
+        cmocka_unit_test(services_of_a_long_trace_stand_in_its_first_row),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);
 }
