@@ -165,14 +165,24 @@ pack_body(struct column_writer *c, struct fault *f, bool *ret_compressed, slice 
     if (c->options.uncompressed || c->incompressible || s->body.n < PACK_BYTES_MIN) {
         return OK;
     }
-    buf_clear(&s->packed);
-    err rc = codec_encode_zstd(&s->codecs, *ret, &s->packed, f);
-    c->incompressible = s->packed.n + s->body.n / PACK_SAVES_MIN >= s->body.n;
-    if (rc == OK && !c->incompressible) {
-        *ret_compressed = true;
-        *ret = buf_slice(&s->packed);
+    slice packed = SL_EMPTY;
+    if (!c->coded || !packed_memo_get(&s->memo, *ret, &packed)) {
+        buf_clear(&s->packed);
+        err rc = codec_encode_zstd(&s->codecs, *ret, &s->packed, f);
+        if (rc != OK) {
+            return rc;
+        }
+        packed = buf_slice(&s->packed);
+        if (c->coded) {
+            packed_memo_put(&s->memo, *ret, packed);
+        }
     }
-    return rc;
+    c->incompressible = packed.n + s->body.n / PACK_SAVES_MIN >= s->body.n;
+    if (!c->incompressible) {
+        *ret_compressed = true;
+        *ret = packed;
+    }
+    return OK;
 }
 
 /* Take the page's bounds into the column's. */

@@ -81,7 +81,7 @@ column_account(struct column_writer *c, struct fault *f)
     c->shared->memory = c->shared->memory - c->memory + now;
     c->memory = now;
     const struct writer_shared *s = c->shared;
-    size_t scratch = s->levels.cap + s->body.cap + s->packed.cap + s->seen.cap;
+    size_t scratch = s->levels.cap + s->body.cap + s->packed.cap + s->seen.cap + s->memo.memory;
     return s->memory + scratch <= s->memory_max ? OK : no_room(f);
 }
 

@@ -3,6 +3,7 @@
 
 #include "codecs.h"
 #include "dict.h"
+#include "packed_memo.h"
 #include "page_index.h"
 
 #include "vivace/parquet/writer.h"
@@ -14,6 +15,7 @@ struct writer_shared {
     struct buf body;   /* scratch: encoded values */
     struct buf packed; /* scratch: compressed values */
     struct buf seen;   /* scratch: a byte per dictionary code and 8 more, all zero */
+    struct packed_memo memo;
     size_t memory, memory_max;
     size_t dictionary_bytes_max, bounds_bytes_max;
     uint32_t page_rows;

@@ -54,6 +54,7 @@ init_shared(struct writer_shared *s, const struct parquet_writer_options *o)
     buf_init(&s->body, s->memory_max);
     buf_init(&s->packed, s->memory_max + (s->memory_max >> 7) + 1024);
     buf_init(&s->seen, s->memory_max);
+    packed_memo_init(&s->memo);
 }
 
 err
@@ -113,6 +114,7 @@ parquet_writer_destroy(struct parquet_writer *w)
     buf_fini(&w->shared.body);
     buf_fini(&w->shared.packed);
     buf_fini(&w->shared.seen);
+    packed_memo_fini(&w->shared.memo);
     buf_fini(&w->column_indexes);
     buf_fini(&w->offset_indexes);
     arena_fini(&w->meta.arena);
@@ -372,5 +374,5 @@ size_t
 parquet_writer_memory(const struct parquet_writer *w)
 {
     return w->shared.memory + w->shared.levels.cap + w->shared.body.cap + w->shared.packed.cap +
-           w->column_indexes.cap + w->offset_indexes.cap + w->meta.arena.bytes;
+           w->shared.memo.memory + w->column_indexes.cap + w->offset_indexes.cap + w->meta.arena.bytes;
 }
