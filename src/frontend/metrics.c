@@ -104,9 +104,10 @@ running_metrics_step(struct running_metrics *m, struct fault *f)
 }
 
 void
-running_metrics_answer(struct running_metrics *m, bool done, struct metrics_answer_form *ret)
+running_metrics_form(const struct running_metrics *m, const struct metrics_result *r, bool done,
+                     struct metrics_answer_form *ret)
 {
-    *ret = (struct metrics_answer_form){.result = metrics_result(m->metrics),
+    *ret = (struct metrics_answer_form){.result = r,
                                         .start_ns = m->query.start_ns,
                                         .step_ns = m->query.step_ns,
                                         .steps = m->query.steps,
@@ -115,17 +116,24 @@ running_metrics_answer(struct running_metrics *m, bool done, struct metrics_answ
                                         .done = done};
 }
 
+void
+running_metrics_answer(struct running_metrics *m, bool done, struct metrics_answer_form *ret)
+{
+    running_metrics_form(m, metrics_result(m->metrics), done, ret);
+}
+
 uint32_t
-running_metrics_final(const struct running_metrics *m, const struct metrics_result *r)
+running_metrics_final(const struct running_metrics *m)
 {
     const struct metrics_query *q = &m->query;
-    if (r->final_ns == UINT64_MAX || q->plan->metric.fn == TQL_METRIC_COMPARE) {
+    const uint64_t final_ns = metrics_final_ns(m->metrics);
+    if (final_ns == UINT64_MAX || q->plan->metric.fn == TQL_METRIC_COMPARE) {
         return q->steps; /* which values compare() shows is known at the end */
     }
-    if (r->final_ns <= q->start_ns) {
+    if (final_ns <= q->start_ns) {
         return 0;
     }
-    uint64_t step = (r->final_ns - q->start_ns + q->step_ns - 1) / q->step_ns;
+    uint64_t step = (final_ns - q->start_ns + q->step_ns - 1) / q->step_ns;
     return step < q->steps ? (uint32_t)step : q->steps;
 }
 

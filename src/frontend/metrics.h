@@ -25,8 +25,12 @@ void running_metrics_start(struct running_metrics *m, const _Atomic bool *cancel
 CHECKED err running_metrics_step(struct running_metrics *m, struct fault *f);
 /* What there is by now. */
 void running_metrics_answer(struct running_metrics *m, bool done, struct metrics_answer_form *ret);
-/* The first interval that will not change any more; the number of intervals when there is none. */
-uint32_t running_metrics_final(const struct running_metrics *m, const struct metrics_result *r);
+/* The same of a result that is there already. */
+void running_metrics_form(const struct running_metrics *m, const struct metrics_result *r, bool done,
+                          struct metrics_answer_form *ret);
+/* The first interval that will not change any more; the number of intervals when there is none. Makes no
+ * series. */
+uint32_t running_metrics_final(const struct running_metrics *m);
 /* Counters and the log line at the end. */
 void running_metrics_log(struct running_metrics *m, err rc, const struct fault *f);
 

@@ -12,6 +12,7 @@
 #include "vivace/base/mem.h"
 
 #define STREAM_PERIOD_NS  (500 * NS_PER_MS)
+#define STREAM_COST_SHARE 20                /* messages take a twentieth of the query's time at most */
 #define STREAM_PACKET_MAX ((size_t)1 << 20) /* Grafana's clients take 4 MB; some proxies less */
 #define STREAM_ARENA_MAX  ((size_t)4 << 20)
 
@@ -35,7 +36,7 @@ struct stream {
     };
     size_t sent;        /* traces */
     uint32_t sent_from; /* intervals from here on */
-    int64_t last_ns;
+    int64_t due_ns;     /* when something is sent next */
 };
 
 /* api.md 2.1: the HTTP status of a failed query as a gRPC one. */
@@ -118,14 +119,16 @@ send_metrics_progress(struct stream *s)
 {
     struct metrics_answer_form a;
     const struct metrics_result nothing = {.stats = *metrics_stats(s->metrics.metrics)};
-    running_metrics_answer(&s->metrics, false, &a);
-    a.first_step = running_metrics_final(&s->metrics, a.result);
-    a.steps = s->sent_from;
-    if (a.first_step >= a.steps || s->instant) {
-        a.result = &nothing;
+    const uint32_t final = running_metrics_final(&s->metrics);
+    const uint32_t sent = s->sent_from;
+    if (final >= sent || s->instant) {
+        running_metrics_form(&s->metrics, &nothing, false, &a);
     } else {
-        s->sent_from = a.first_step;
+        running_metrics_answer(&s->metrics, false, &a); /* makes all series */
+        s->sent_from = final;
     }
+    a.first_step = final;
+    a.steps = sent;
     send_series(s, &a);
 }
 
@@ -155,10 +158,9 @@ static void
 send_progress(struct stream *s)
 {
     int64_t now = clock_mono_ns();
-    if (now - s->last_ns < STREAM_PERIOD_NS || grpc_queued(s->call) > GRPC_QUEUED_HIGH) {
+    if (now < s->due_ns || grpc_queued(s->call) > GRPC_QUEUED_HIGH) {
         return;
     }
-    s->last_ns = now;
     if (s->kind == STREAM_METRICS) {
         send_metrics_progress(s);
     } else if (s->kind == STREAM_SEARCH) {
@@ -167,6 +169,8 @@ send_progress(struct stream *s)
         const struct tag_answer a = running_tags_news(&s->tags);
         send_tags(s, &a);
     }
+    const int64_t pause = (clock_mono_ns() - now) * STREAM_COST_SHARE;
+    s->due_ns = now + (pause > STREAM_PERIOD_NS ? pause : STREAM_PERIOD_NS);
 }
 
 static void
@@ -339,7 +343,7 @@ start(struct frontend *fe, struct grpc_call *c, const struct stream *kind)
     s->instant = kind->instant;
     s->form = kind->form;
     s->packet = packet && packet < STREAM_PACKET_MAX ? packet : STREAM_PACKET_MAX;
-    s->last_ns = clock_mono_ns();
+    s->due_ns = clock_mono_ns() + STREAM_PERIOD_NS;
     arena_init(&s->arena, STREAM_ARENA_MAX);
     if (query_gate_enter(&fe->gate, &s->task) != OK) {
         grpc_finish_later(c, GRPC_RESOURCE_EXHAUSTED, SL("job queue full"), SL_EMPTY);
