@@ -30,6 +30,7 @@
 struct arena_chunk {
     struct arena_chunk *older;
     size_t bytes; /* data bytes, without this header */
+    bool huge;
     _Alignas(ARENA_ALIGN) uint8_t data[];
 };
 
@@ -89,11 +90,14 @@ arena_spares_age(void)
 }
 
 static struct arena_chunk *
-chunk_create(size_t bytes)
+chunk_create(size_t bytes, bool huge)
 {
-    struct arena_chunk *c = bytes == SPARE_BYTES ? spare_take() : NULL;
-    c = c ? c : mem_alloc(sizeof *c + bytes);
-    c->bytes = bytes;
+    struct arena_chunk *c = bytes == SPARE_BYTES && !huge ? spare_take() : NULL;
+    if (c == NULL) {
+        c = huge ? mem_huge() : mem_alloc(sizeof *c + bytes);
+        c->bytes = bytes;
+        c->huge = huge;
+    }
     return c;
 }
 
@@ -101,7 +105,9 @@ static void
 chunk_destroy(struct arena_chunk *c)
 {
     UNPOISON(c->data, c->bytes);
-    if (c->bytes != SPARE_BYTES || !spare_put(c)) {
+    if (c->huge) {
+        mem_huge_free(c);
+    } else if (c->bytes != SPARE_BYTES || !spare_put(c)) {
         mem_free(c);
     }
 }
@@ -231,7 +237,11 @@ chunk_add(struct arena *a, size_t need)
             return NULL;
         }
     }
-    struct arena_chunk *c = chunk_create(n);
+    const bool huge = a->huge && n == a->chunk_bytes && a->bytes >= MEM_HUGE && a->max == 0;
+    if (huge) {
+        n = MEM_HUGE - sizeof(struct arena_chunk);
+    }
+    struct arena_chunk *c = chunk_create(n, huge);
     a->bytes += n;
     if (a->chunk_bytes < ARENA_CHUNK_LAST) {
         a->chunk_bytes *= 2;

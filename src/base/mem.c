@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 __attribute__((noreturn)) static void
 out_of_memory(size_t n)
@@ -74,6 +75,29 @@ void
 mem_free(void *p)
 {
     free(p);
+}
+
+void *
+mem_huge(void)
+{
+    size_t n = 2 * MEM_HUGE; /* an aligned half is in it */
+    uint8_t *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
+        out_of_memory(n);
+    }
+    size_t lead = -(uintptr_t)p & (MEM_HUGE - 1);
+    if (lead) {
+        (void)munmap(p, lead);
+    }
+    (void)munmap(p + lead + MEM_HUGE, MEM_HUGE - lead);
+    (void)madvise(p + lead, MEM_HUGE, MADV_HUGEPAGE); /* a kernel without them: small pages */
+    return p + lead;
+}
+
+void
+mem_huge_free(void *p)
+{
+    (void)munmap(p, MEM_HUGE);
 }
 
 void

@@ -7,7 +7,7 @@
 #include "vivace/codec/otlp.h"
 #include "vivace/codec/wire.h"
 
-#define CELL_CHUNK ((size_t)64 << 10) /* words */
+#define CELL_CHUNK ((size_t)16 << 10) /* words */
 
 err
 block_builder_create(const struct block_builder_options *o, struct fault *f, struct block_builder **ret)
@@ -24,6 +24,7 @@ block_builder_create(const struct block_builder_options *o, struct fault *f, str
     b->options.page_rows = o->page_rows ? o->page_rows : 8192;
     intern_init(&b->strings);
     arena_init(&b->arena, 0);
+    b->arena.huge = true;
     id_table_init(&b->trace_ids, sizeof(trace_id));
     id_table_init(&b->resource_ids, 8);
     id_table_init(&b->scope_ids, 8);

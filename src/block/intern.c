@@ -6,7 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define BYTE_CHUNK ((size_t)256 << 10)
+#define BYTE_CHUNK (((size_t)256 << 10) - 64) /* eight of them and some headers make a huge page */
 #define HASH_BITS  UINT32_C(0x7fffffff)
 
 void
@@ -14,6 +14,7 @@ intern_init(struct intern *t)
 {
     *t = (struct intern){.slot_count = 4096, .cap = 1024};
     arena_init(&t->arena, 0);
+    t->arena.huge = true;
     t->slots = mem_new_array(uint32_t, t->slot_count);
     t->strings = mem_new_array(struct intern_string, t->cap);
     (void)intern_put(t, SL_EMPTY);
@@ -26,6 +27,14 @@ intern_fini(struct intern *t)
     mem_free(t->slots);
     mem_free(t->strings);
     *t = (struct intern){0};
+}
+
+void
+intern_seal(struct intern *t)
+{
+    mem_free(t->slots);
+    t->slots = NULL;
+    t->slot_count = 0;
 }
 
 size_t

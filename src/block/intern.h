@@ -26,6 +26,8 @@ void intern_fini(struct intern *t);
 /* The bytes are copied. */
 uint32_t intern_put(struct intern *t, slice s);
 size_t intern_bytes(const struct intern *t);
+/* Nothing will be put any more: gives back what finding takes. */
+void intern_seal(struct intern *t);
 
 /* The same in two steps, for many strings at once: what the first ones wait for in memory is fetched while
  * the next are hashed. */

@@ -201,6 +201,8 @@ block_builder_publish(struct block_builder *b, const struct block_publish *p, st
     TRY(publish_meta(b->options.tenant, p, f, &meta));
     b->spent = true;
     meta.spans = b->row_count - (p->drop_duplicates ? drop_duplicates(b) : 0);
+    intern_seal(&b->strings);
+    id_table_clear(&b->trace_ids);
     meta.traces = b->trace_count;
     meta.min_start_ns = b->min_start_ns;
     meta.max_end_ns = b->max_end_ns;

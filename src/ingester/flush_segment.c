@@ -59,6 +59,7 @@ publish(struct flush *x, struct part *p, uint64_t to, struct fault *f)
     struct block_publish how = {
         .dir = dir, .id = block_uuid_new(), .sources = &source, .source_count = 1, .drop_duplicates = true};
     struct block_meta meta = {.source_count = 0};
+    const size_t held = block_builder_bytes(p->builder); /* publishing gives some of it back */
     err rc = block_store_tenant_dir(x->fl->opt.store, slice_cstr(p->tenant), dir, f);
     if (rc == OK) {
         rc = block_builder_publish(p->builder, &how, f, &meta);
@@ -66,7 +67,7 @@ publish(struct flush *x, struct part *p, uint64_t to, struct fault *f)
             flush_stray_add(x->fl, slice_cstr(p->tenant), &how.id);
         }
     }
-    x->bytes -= block_builder_bytes(p->builder);
+    x->bytes -= held;
     block_builder_destroy(p->builder);
     p->builder = NULL;
     if (rc != OK) {

@@ -17,6 +17,7 @@ struct arena {
     size_t bytes;             /* allocated from the system */
     size_t max;               /* cap on `bytes`; 0 = none (the caller has budgeted) */
     size_t chunk_bytes;       /* size of the next ordinary chunk */
+    bool huge;                /* chunks are huge pages (mem.h) once it holds one's bytes; set after init */
 };
 
 struct arena_mark {

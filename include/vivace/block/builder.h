@@ -39,7 +39,7 @@ void block_builder_destroy(struct block_builder *b);
 
 /* Take copies of all spans of the batch. ERR_LIMIT when the budget refuses: nothing was added. */
 CHECKED err block_builder_add(struct block_builder *b, const struct span_batch *batch, struct fault *f);
-/* Memory it holds. */
+/* Memory it holds; less once it is published. */
 size_t block_builder_bytes(const struct block_builder *b);
 uint64_t block_builder_spans(const struct block_builder *b);
 uint64_t block_builder_traces(const struct block_builder *b);

@@ -179,6 +179,44 @@ spare_chunks_pass_from_arena_to_arena_and_age(void **state)
     }
 }
 
+/* Pieces of an arena that has become large stay apart, and go back as any other. */
+static void
+an_arena_of_huge_pages_behaves_like_any_other(void **state)
+{
+    enum { PIECES = 9000, PIECE = 1000 };
+    static uint8_t *pieces[PIECES];
+    struct arena a;
+    (void)state;
+    arena_init(&a, 0);
+    a.huge = true;
+    struct arena_mark mark = {NULL, NULL};
+    for (size_t i = 0; i < PIECES; i++) {
+        mark = i == PIECES / 2 ? arena_mark(&a) : mark;
+        pieces[i] = arena_alloc(&a, PIECE);
+        memset(pieces[i], (int)(i % 251), PIECE);
+        if (i % 1000 == 999) { /* larger than a page of them */
+            uint8_t *large = arena_alloc(&a, (size_t)5 << 20);
+            memset(large, 0xff, (size_t)5 << 20);
+        }
+    }
+    assert_true(a.bytes >= (size_t)PIECES * PIECE + ((size_t)45 << 20));
+    for (size_t i = 0; i < PIECES; i++) {
+        for (size_t k = 0; k < PIECE; k++) {
+            assert_int_equal(pieces[i][k], i % 251);
+        }
+    }
+    size_t all = a.bytes;
+    arena_rewind(&a, mark);
+    assert_true(a.bytes < all * 2 / 3);
+    memset(arena_alloc(&a, PIECE), 1, PIECE);
+    assert_int_equal(pieces[PIECES / 2 - 1][0], (PIECES / 2 - 1) % 251);
+    arena_reset(&a);
+    assert_true(a.bytes <= (size_t)5 << 20);
+    memset(arena_alloc(&a, PIECE), 1, PIECE);
+    arena_fini(&a);
+    assert_true(a.bytes == 0);
+}
+
 static void
 a_budget_refuses_as_a_whole_and_counts_it(void **state)
 {
@@ -211,6 +249,7 @@ main(void)
         cmocka_unit_test(an_arena_grows_arrays_and_respects_its_cap),
         cmocka_unit_test(a_recycled_arena_takes_no_more_than_it_had),
         cmocka_unit_test(spare_chunks_pass_from_arena_to_arena_and_age),
+        cmocka_unit_test(an_arena_of_huge_pages_behaves_like_any_other),
         cmocka_unit_test(a_budget_refuses_as_a_whole_and_counts_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
