@@ -90,8 +90,7 @@ run(const struct metrics_query *q, size_t times, const char *text)
     qsort(ms, times, sizeof *ms, by_number);
     (void)printf(
         "%-62s p50 %8.2f ms  min %8.2f  cpu %8.2f  series %5zu exemplars %5zu total %.6g put together %llu\n",
-        text, ms[times / 2], ms[0], cpu, series, exemplars, total,
-        (unsigned long long)together);
+        text, ms[times / 2], ms[0], cpu, series, exemplars, total, (unsigned long long)together);
     (void)fflush(stdout);
     mem_free(ms);
 }
