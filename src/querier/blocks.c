@@ -249,6 +249,9 @@ next_batch(struct group_job *job)
     job->count = 0;
     job->hashed = false;
     job->ordered = newest > 0;
+    if (job->left == 0) {
+        return;
+    }
     if (newest && newest < job->left) {
         for (size_t k = job->left / 2; k-- > 0;) {
             sift_down(traces, job->some, job->left, k);
@@ -504,6 +507,9 @@ may_matter(struct blocks_cursor *c, const struct listed_group *g, struct group_j
     TRY(h->guard ? query_guard_check(h->guard, f) : OK);
     TRY(group_list_open_all(&c->list, f));
     TRY(trace_sets_list(&c->sets, g->block, c->list.readers[g->block], g->group, &ids, &n, f));
+    if (n == 0) {
+        goto out;
+    }
     job_reserve(job, n);
     memset(job->spread, 0, n);
     TRY(search_elsewhere(h->search, h->source, ids, n, job->spread, f));
@@ -519,7 +525,7 @@ may_matter(struct blocks_cursor *c, const struct listed_group *g, struct group_j
         }
     }
     const struct block_snapshot *now = block_store_snapshot(c->store, h->tenant);
-    *ret = now != c->list.snapshot || (n && memchr(job->spread, 1, n));
+    *ret = now != c->list.snapshot || memchr(job->spread, 1, n);
     block_snapshot_release(now);
 out:
     return rc;
