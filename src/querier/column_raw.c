@@ -45,8 +45,9 @@ keep_values(struct group_scan *s, const struct parquet_node *node, const struct 
     }
     for (size_t i = 0; i < v->count; i++) {
         const slice x = v->bytes[i];
-        ((slice *)to)[i] = slice_of(packed && x.n ? p + (x.p - low) : p, x.n);
-        if (!packed && x.n) {
+        const bool some = x.p && x.n;
+        ((slice *)to)[i] = slice_of(packed && some ? p + (x.p - low) : p, x.n);
+        if (some && !packed) {
             memcpy(p, x.p, x.n);
             p += x.n;
         }
