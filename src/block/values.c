@@ -35,24 +35,6 @@ vectors_fini(struct vectors *v)
     mem_free(v->rep);
 }
 
-static err
-append(struct block_writer *w, const struct target *t, struct levels l, struct parquet_values values,
-       const uint32_t *codes)
-{
-    if (w->out == NULL) {
-        return OK;
-    }
-    struct parquet_batch batch = {
-        .level_count = l.count,
-        .def = l.def,
-        .rep = l.rep,
-        .def_level = l.def_level,
-        .codes = codes,
-        .values = values,
-    };
-    return parquet_writer_append(w->out, (size_t)t->column, &batch, w->f);
-}
-
 /* Values that entries share, each once: which of them every one of the n entries has. */
 static err
 append_picked(struct block_writer *w, const struct target *t, struct levels l, struct parquet_values values,
@@ -72,6 +54,13 @@ append_picked(struct block_writer *w, const struct target *t, struct levels l, s
         .pick_count = n,
     };
     return parquet_writer_append(w->out, (size_t)t->column, &batch, w->f);
+}
+
+static err
+append(struct block_writer *w, const struct target *t, struct levels l, struct parquet_values values,
+       const uint32_t *codes)
+{
+    return append_picked(w, t, l, values, codes, NULL, 0);
 }
 
 /* Codes for the ids; new values go to the dictionary. */
