@@ -84,3 +84,14 @@ publish_random(uint64_t seed, size_t n, struct block_meta *ret)
     assert_ok(block_builder_publish(b, &p, &f, ret), &f);
     block_builder_destroy(b);
 }
+
+/* A block that replaces `inputs`. */
+static inline void
+publish_replacing(const block_uuid *inputs, size_t n, struct block_meta *ret)
+{
+    struct block_builder *b = random_builder(77, 100, 30);
+    struct block_publish p = {.dir = tenant_dir(), .level = 1, .inputs = inputs, .input_count = n};
+    struct fault f = {0};
+    assert_ok(block_builder_publish(b, &p, &f, ret), &f);
+    block_builder_destroy(b);
+}

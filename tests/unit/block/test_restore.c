@@ -47,16 +47,6 @@ struct merged {
     struct block_store *s;
 };
 
-static void
-publish_replacing(const block_uuid *inputs, size_t n, struct block_meta *ret)
-{
-    struct block_builder *b = random_builder(77, 100, 30);
-    struct block_publish p = {.dir = tenant_dir(), .level = 1, .inputs = inputs, .input_count = n};
-    struct fault f = {0};
-    assert_ok(block_builder_publish(b, &p, &f, ret), &f);
-    block_builder_destroy(b);
-}
-
 /* In place of all that is served. */
 static void
 replace_all(struct block_store *s, const struct block_meta *by)

@@ -61,17 +61,6 @@ add(struct block_store *s, const struct block_meta *m)
     assert_ok(block_store_swap(s, &swap, 1, NULL, NULL, &f), &f);
 }
 
-/* A block that replaces `inputs`. */
-static void
-publish_replacing(const block_uuid *inputs, size_t n, struct block_meta *ret)
-{
-    struct block_builder *b = random_builder(77, 100, 30);
-    struct block_publish p = {.dir = tenant_dir(), .level = 1, .inputs = inputs, .input_count = n};
-    struct fault f = {0};
-    assert_ok(block_builder_publish(b, &p, &f, ret), &f);
-    block_builder_destroy(b);
-}
-
 static void
 a_snapshot_stays_readable_while_its_blocks_are_replaced(void **state)
 {

@@ -1,4 +1,5 @@
 /* A row group copied from file to file: the same rows, checked on the way, from a file that lies or fails. */
+#include "limited_sink.h"
 #include "test.h"
 
 #include "vivace/base/mem.h"
@@ -6,22 +7,6 @@
 #include "vivace/parquet/writer.h"
 
 #define ROWS 300
-
-struct limited_sink {
-    struct buf bytes;
-    size_t appends_left;
-};
-
-static err
-limited_append(void *ctx, slice bytes, struct fault *f)
-{
-    struct limited_sink *s = ctx;
-    if (s->appends_left == 0) {
-        return FAULT(f, ERR_UNAVAILABLE, "no space left on device");
-    }
-    s->appends_left--;
-    return buf_append_slice(&s->bytes, bytes);
-}
 
 struct failing_source {
     slice bytes;

@@ -1,26 +1,11 @@
 /* Writers: what they refuse, what they do when the sink or memory fails, when dictionaries pay. */
+#include "limited_sink.h"
 #include "test.h"
 
 #include "vivace/base/mem.h"
 #include "vivace/parquet/reader.h"
 #include "vivace/parquet/record.h"
 #include "vivace/parquet/writer.h"
-
-struct limited_sink {
-    struct buf bytes;
-    size_t appends_left;
-};
-
-static err
-limited_append(void *ctx, slice bytes, struct fault *f)
-{
-    struct limited_sink *s = ctx;
-    if (s->appends_left == 0) {
-        return FAULT(f, ERR_UNAVAILABLE, "no space left on device");
-    }
-    s->appends_left--;
-    return buf_append_slice(&s->bytes, bytes);
-}
 
 static struct parquet_schema *
 two_columns(void)
