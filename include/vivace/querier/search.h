@@ -23,7 +23,8 @@
 #define SEARCH_TRACE_BYTES_MAX  ((size_t)64 << 20)
 #define SEARCH_RESULT_BYTES_MAX ((size_t)64 << 20)
 /* Matching spans may lie this far outside the range and still find a trace of the range: live segments and
- * row groups further away are not searched. Judged is the whole trace, wherever its spans lie. */
+ * row groups further away are not searched, and row groups outside the range only when a trace of theirs goes
+ * on in one that touches it, or in live data. Judged is the whole trace, wherever its spans lie. */
 #define SEARCH_MARGIN_NS UINT64_C(3600000000000)
 
 struct candidates;
