@@ -76,18 +76,19 @@ read_range(struct reading *r, size_t row_group, uint64_t from, uint64_t to, cons
     return rc != OK ? rc : rows_read(&q, &r->reader->schema, trace, &r->context, out);
 }
 
-/* Could the row group hold the trace? Bounds in memory, then two small reads of the filter. */
+/* Could the row group hold the trace? Bounds, then the filter. */
 static err
-may_have(struct reading *r, const struct parquet_chunk *chunk, slice key, bool *ret)
+may_have(struct reading *r, size_t row_group, const struct parquet_chunk *chunk, slice key, bool *ret)
 {
     const struct parquet_bounds *b = &chunk->bounds;
+    const struct parquet_bloom *filter = NULL;
     if ((b->min.p && slice_cmp(key, b->min) < 0) || (b->max.p && slice_cmp(key, b->max) > 0)) {
         *ret = false;
         return OK;
     }
-    err rc = parquet_bloom_check(&r->file, chunk, parquet_bloom_hash(key), r->f, ret);
-    if (rc == ERR_NOT_FOUND) {
-        *ret = true;
+    err rc = block_reader_trace_filter(r->reader, row_group, &r->counted.bytes, r->f, &filter);
+    if (rc == OK || rc == ERR_NOT_FOUND) {
+        *ret = filter == NULL || parquet_bloom_has(filter, parquet_bloom_hash(key));
         rc = OK;
     }
     return rc;
@@ -169,7 +170,7 @@ locate(struct reading *r, size_t row_group, slice id, uint64_t *ret_from, uint64
     struct parquet_offset_index pages;
     bool maybe = false, any = false;
     err rc = OK;
-    TRY(may_have(r, chunk, id, &maybe));
+    TRY(may_have(r, row_group, chunk, id, &maybe));
     if (!maybe) {
         return ERR_NOT_FOUND;
     }

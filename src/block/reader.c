@@ -75,7 +75,8 @@ load(struct block_reader *r, struct fault *f)
                    (int)(version.n < 40 ? version.n : 40), version.n ? (const char *)version.p : "");
         goto out;
     }
-    rc = block_schema_of(r->meta->schema, &r->arena, f, &r->schema);
+    TRY(block_schema_of(r->meta->schema, &r->arena, f, &r->schema));
+    trace_filters_init(r);
 out:
     if (rc != OK) {
         fault_prefix(f, "%s", r->name);
@@ -135,6 +136,7 @@ block_reader_close(struct block_reader *r)
     if (r == NULL) {
         return;
     }
+    trace_filters_fini(r);
     parquet_meta_destroy(r->meta);
     arena_fini(&r->arena);
     file_close(r->fd);
@@ -145,7 +147,7 @@ block_reader_close(struct block_reader *r)
 size_t
 block_reader_bytes(const struct block_reader *r)
 {
-    return sizeof *r + r->arena.bytes + parquet_meta_bytes(r->meta);
+    return sizeof *r + r->arena.bytes + parquet_meta_bytes(r->meta) + r->filter_bytes;
 }
 
 const struct parquet_file *

@@ -3,6 +3,10 @@
 
 #include "vivace/block/reader.h"
 
+#include <stdatomic.h>
+
+struct trace_filter;
+
 struct block_reader {
     char *name; /* for messages */
     int fd;     /* -1 with a source of the caller's */
@@ -11,7 +15,13 @@ struct block_reader {
     struct parquet_file file;
     struct arena arena; /* of the schema */
     struct block_schema schema;
+    _Atomic(struct trace_filter *) *filters; /* by row group: NULL until it was read */
+    size_t filter_bytes;                     /* of all of them */
 };
+
+/* Once the footer and the schema are there. */
+void trace_filters_init(struct block_reader *r);
+void trace_filters_fini(struct block_reader *r);
 
 /* A source that counts what is read through it. */
 struct counted_source {

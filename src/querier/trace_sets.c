@@ -9,10 +9,10 @@
 #define BYTES_MAX ((size_t)256 << 20)
 
 struct trace_set {
-    struct parquet_bloom bloom;
-    trace_id *ids; /* sorted */
+    const struct parquet_bloom *bloom; /* the reader's */
+    trace_id *ids;                     /* sorted */
     size_t count;
-    bool has_bloom, no_bloom, has_ids;
+    bool no_bloom, has_ids;
 };
 
 void
@@ -132,20 +132,6 @@ load_ids(struct trace_sets *t, const struct block_reader *r, size_t group, struc
     return rc == OK ? account(t, f) : rc;
 }
 
-static err
-load_bloom(struct trace_sets *t, const struct block_reader *r, size_t group, struct trace_set *set,
-           struct fault *f)
-{
-    const struct parquet_file *file = block_reader_file(r);
-    const size_t leaf = (size_t)block_reader_schema(r)->column[BLOCK_TRACE_ID];
-    const struct parquet_chunk *chunk = parquet_meta_chunk(file->meta, group, leaf);
-    err rc = parquet_bloom_read(file, chunk, &t->arena, f, &set->bloom);
-    set->has_bloom = rc == OK;
-    set->no_bloom = rc == ERR_NOT_FOUND;
-    t->bytes_read += chunk->bloom_bytes;
-    return rc == ERR_NOT_FOUND ? OK : rc == OK ? account(t, f) : rc;
-}
-
 uint64_t
 trace_sets_hash(const trace_id *id)
 {
@@ -192,11 +178,13 @@ trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r,
     struct trace_set *set = NULL;
     err rc = OK;
     TRY(set_of(t, block, r, group, &set, f));
-    if (!set->has_bloom && !set->no_bloom) {
-        TRY(load_bloom(t, r, group, set, f));
+    if (set->bloom == NULL && !set->no_bloom) {
+        rc = block_reader_trace_filter(r, group, &t->bytes_read, f, &set->bloom);
+        set->no_bloom = rc == ERR_NOT_FOUND;
+        TRY(rc == ERR_NOT_FOUND ? OK : rc);
     }
     for (size_t i = 0; i < n; i++) {
-        if (ret[i] || (set->has_bloom && !parquet_bloom_has(&set->bloom, hashes[i]))) {
+        if (ret[i] || (set->bloom && !parquet_bloom_has(set->bloom, hashes[i]))) {
             continue;
         }
         if (!set->has_ids) {

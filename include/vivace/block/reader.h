@@ -1,13 +1,15 @@
 /* Read one block: traces by id, and columns for whoever evaluates queries.
  *
- * Opening reads the footer; nothing else is held. A reader is immutable after open and may be shared between
- * threads; every find or column reading takes its own scratch. Memory: block_reader_bytes, about 1 KiB for
- * each column and row group.
+ * Opening reads the footer; the Bloom filters of trace IDs are held too once they were asked for. A reader
+ * may be shared between threads; every find or column reading takes its own scratch. Memory:
+ * block_reader_bytes, about 1 KiB for each column and row group and 4 bytes a trace, the filters counted from
+ * the beginning.
  */
 #pragma once
 
 #include "vivace/block/meta.h"
 #include "vivace/block/schema.h"
+#include "vivace/parquet/index.h"
 #include "vivace/parquet/reader.h"
 
 struct block_reader;
@@ -28,6 +30,13 @@ size_t block_reader_bytes(const struct block_reader *r);
  * not have the trace; ERR_CORRUPT; ERR_LIMIT when out's arena is full. On an error `out` is as it was. */
 CHECKED err block_find_trace(struct block_reader *r, const trace_id *id, struct span_batch *out,
                              uint64_t *inspected_bytes, struct fault *f);
+
+/* The Bloom filter of a row group's trace IDs (their hex text); it lives as long as the reader. The first
+ * call reads it and grows *inspected_bytes. ERR_NOT_FOUND when the footer has none, or not its length.
+ * ERR_CORRUPT, ERR_UNSUPPORTED, ERR_IO. */
+CHECKED err block_reader_trace_filter(const struct block_reader *r, size_t row_group,
+                                      uint64_t *inspected_bytes, struct fault *f,
+                                      const struct parquet_bloom **ret);
 
 /* Append the spans of rows [from, to) of a row group: what compaction and results use. */
 CHECKED err block_read_rows(struct block_reader *r, size_t row_group, uint64_t from, uint64_t to,

@@ -13,8 +13,8 @@
  * replaced is still there gives its place back: at a start, when it is opened, before the files of its inputs
  * are deleted. Source: docs/block-format.md.
  *
- * Memory: about 400 bytes a block; footers of blocks in use are kept up to `readers_bytes_max`, least
- * recently used go first. Threads: every call from any worker; disk I/O.
+ * Memory: about 400 bytes a block; footers (and filters of trace IDs) of blocks in use are kept up to
+ * `readers_bytes_max`, least recently used go first. Threads: every call from any worker; disk I/O.
  */
 #pragma once
 
