@@ -4,14 +4,12 @@
 #include "vivace/base/mem.h"
 
 #include <errno.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define RESERVE_MAX   ((uint64_t)1 << 30)
 #define RESERVE_PARTS 20 /* of the file system: 5 % */
 #define LOW_PRIORITY  10 /* nice */
+#define BUSY_MAX_NS   (600 * NS_PER_S)
 
 /* --- room -------------------------------------------------------------------------------------------------
  */
@@ -74,6 +72,19 @@ compactor_forget_failures(struct compactor *c)
 /* --- the cycle --------------------------------------------------------------------------------------------
  */
 
+/* Does the next merge wait? Not for ever: who is always busy needs larger blocks most. */
+static bool
+must_wait(struct compactor *c)
+{
+    if (c->o.busy == NULL || !c->o.busy(c->o.busy_ctx)) {
+        c->busy_since_ns = 0;
+        return false;
+    }
+    const int64_t now = clock_mono_ns();
+    c->busy_since_ns = c->busy_since_ns ? c->busy_since_ns : now;
+    return now - c->busy_since_ns < BUSY_MAX_NS;
+}
+
 /* One merge of this tenant; ERR_NOT_FOUND when there is nothing to do. */
 static err
 compact_next(struct compactor *c, slice tenant)
@@ -104,6 +115,9 @@ compact_tenant(struct compactor *c, slice tenant, size_t *done)
 {
     int64_t until = clock_mono_ns() + c->o.max_time_per_tenant_ns;
     while (!atomic_load(&c->stop) && clock_mono_ns() < until) {
+        if (must_wait(c)) {
+            return false;
+        }
         err rc = compact_next(c, tenant);
         if (rc == ERR_CANCELLED || rc == ERR_UNAVAILABLE) {
             return false;
@@ -186,17 +200,13 @@ static void
 run(void *ctx)
 {
     struct compactor *c = ctx;
-    if (!c->quiet) { /* of this thread alone; a kernel that refuses leaves it as it was */
-        (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LOW_PRIORITY);
-        c->quiet = true;
-    }
     (void)compactor_cycle(c);
 }
 
 void
 compactor_start(struct compactor *c)
 {
-    c->thread = maintenance_start("compact", (uint64_t)(c->o.cycle_ns / NS_PER_MS), run, c);
+    c->thread = maintenance_start("compact", LOW_PRIORITY, (uint64_t)(c->o.cycle_ns / NS_PER_MS), run, c);
 }
 
 void

@@ -26,8 +26,8 @@ struct compactor {
     struct compactor_options o;
     struct maintenance *thread;
     _Atomic bool stop;
-    bool quiet; /* the thread has its low priority */
     bool no_space;
+    int64_t busy_since_ns;    /* 0: it is not */
     struct id_table failures; /* by block */
     int64_t failures_since_ns;
     /* a merged block that could not replace its inputs nor be removed yet */

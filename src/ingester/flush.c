@@ -141,8 +141,8 @@ flusher_cancel(struct flusher *fl, bool cancelled)
     atomic_store_explicit(&fl->cancelled, cancelled, memory_order_relaxed);
 }
 
-static size_t
-count_sealed(const struct flusher *fl)
+size_t
+flusher_waiting(const struct flusher *fl)
 {
     size_t n = 0;
     uint64_t after = 0;
@@ -208,7 +208,7 @@ flusher_run(struct flusher *fl, struct fault *f)
     err first = OK;
     struct fault g = {0};
     uint64_t after = 0;
-    size_t waiting = count_sealed(fl);
+    size_t waiting = flusher_waiting(fl);
     series_set(fl->queue, (double)waiting);
     for (struct ingester_sealed *s = NULL; (s = ingester_next_sealed(fl->opt.ingester, after)) != NULL;) {
         struct fault here = {0};

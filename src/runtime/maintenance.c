@@ -6,12 +6,16 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct maintenance {
     struct mutex mu;
     pthread_cond_t woken;
     bool stopping; /* guarded by mu */
     bool poked;    /* guarded by mu */
+    int nice;
     uint64_t period_ms;
     void (*fn)(void *ctx);
     void *ctx;
@@ -24,6 +28,9 @@ maintenance_main(void *arg)
 {
     struct maintenance *m = arg;
     (void)pthread_setname_np(pthread_self(), m->name);
+    if (m->nice) { /* of this thread alone */
+        (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), m->nice);
+    }
     mutex_lock(&m->mu);
     while (!m->stopping) {
         if (!m->poked && mutex_wait(&m->mu, &m->woken, (long long)m->period_ms * NS_PER_MS)) {
@@ -39,11 +46,12 @@ maintenance_main(void *arg)
 }
 
 struct maintenance *
-maintenance_start(const char *name, uint64_t period_ms, void (*fn)(void *ctx), void *ctx)
+maintenance_start(const char *name, int nice, uint64_t period_ms, void (*fn)(void *ctx), void *ctx)
 {
     struct maintenance *m = mem_new(struct maintenance);
     mutex_init(&m->mu, LOCK_POOL);
     cond_init(&m->woken);
+    m->nice = nice;
     m->period_ms = period_ms;
     m->fn = fn;
     m->ctx = ctx;

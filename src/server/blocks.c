@@ -6,6 +6,7 @@
 #include "vivace/base/mem.h"
 
 #define FLUSH_PERIOD_MS 1000
+#define FLUSH_NICE      5 /* receiving and queries come first, compaction (10) later */
 
 err
 server_open_blocks(struct server *s, struct ingester *ing, struct fault *f)
@@ -73,7 +74,7 @@ void
 server_start_flush(struct server *s)
 {
     mutex_lock(&s->flush_mu);
-    s->flush_thread = maintenance_start("flush", FLUSH_PERIOD_MS, flush_turn, s);
+    s->flush_thread = maintenance_start("flush", FLUSH_NICE, FLUSH_PERIOD_MS, flush_turn, s);
     mutex_unlock(&s->flush_mu);
 }
 

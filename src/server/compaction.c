@@ -16,6 +16,14 @@ compaction_limits(void *ctx, slice tenant, struct compactor_limits *ret)
     overrides_release(l);
 }
 
+/* Segments that wait to become blocks: their flush needs the memory and the CPU, and makes more to merge. */
+static bool
+flush_is_behind(void *ctx)
+{
+    struct server *s = ctx;
+    return flusher_waiting(s->flusher) > 0;
+}
+
 void
 server_start_compaction(struct server *s)
 {
@@ -34,6 +42,8 @@ server_start_compaction(struct server *s)
         .max_block_bytes = c->max_block_bytes,
         .limits = compaction_limits,
         .limits_ctx = s,
+        .busy = flush_is_behind,
+        .busy_ctx = s,
     };
     s->compactor = compactor_create(&o); /* its metrics are there in any case */
     if (c->disabled) {

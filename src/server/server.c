@@ -266,13 +266,13 @@ server_start(struct server *s, const struct config *c, const struct config_args 
     create_frontend(s);
     TRY(server_open_ports(s, f)); /* /ready and /metrics answer while the WAL is replayed */
     TRY(open_ingester(s, f));
-    s->maintenance = maintenance_start("maintain", MAINTAIN_PERIOD_MS, maintain, s);
+    s->maintenance = maintenance_start("maintain", 0, MAINTAIN_PERIOD_MS, maintain, s);
     server_start_flush(s);
     server_start_compaction(s);
     TRY(open_receivers(s, f));
     if (overrides_period_ns(s->overrides) > 0) {
         s->overrides_reload = maintenance_start(
-            "overrides", (uint64_t)(overrides_period_ns(s->overrides) / NS_PER_MS), reload_overrides, s);
+            "overrides", 0, (uint64_t)(overrides_period_ns(s->overrides) / NS_PER_MS), reload_overrides, s);
     }
     s->state = SERVER_RUNNING;
     grpc_health_set(true);

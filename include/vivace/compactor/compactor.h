@@ -5,7 +5,8 @@
  * four blocks of one tenant and window of time become one, as long as there is such work. One merge runs at
  * a time, at a low priority, with pauses. A merge is refused, and one under way dropped, while the file
  * system has less than 5 % free (1 GiB at most): spans need the room. What a merge cannot read or hold in
- * memory is left as it is, and alone for an hour. docs/adr/0005 and 0006 have the rules.
+ * memory is left as it is, and alone for an hour. No merge begins while the caller is `busy`. docs/adr/0005
+ * and 0006 have the rules.
  *
  * A block is published before it replaces its inputs, in one step, and names them: a crash at any moment
  * loses and doubles nothing. Threads: start and stop from one thread; the compactor's own does the work.
@@ -37,6 +38,10 @@ struct compactor_options {
     uint64_t max_block_bytes; /* of a merged block; 0 = no bound */
     void (*limits)(void *ctx, slice tenant, struct compactor_limits *ret); /* may be NULL */
     void *limits_ctx;
+    /* True while something more urgent wants the CPU and the memory of a merge: none begins then, for ten
+     * minutes on end at most. May be NULL. */
+    bool (*busy)(void *ctx);
+    void *busy_ctx;
     /* Bytes that the file system has and has free; NULL = statvfs of `path`. For tests. */
     err (*space)(void *ctx, uint64_t *ret_total, uint64_t *ret_free);
     void *space_ctx;

@@ -44,5 +44,7 @@ CHECKED err flusher_run(struct flusher *fl, struct fault *f);
 /* From any thread: a run that goes on ends soon with ERR_CANCELLED (its segment stays live), and so do later
  * ones until it is set to false. */
 void flusher_cancel(struct flusher *fl, bool cancelled);
+/* Segments that could be written now, the one under way included. From any thread. */
+size_t flusher_waiting(const struct flusher *fl);
 /* The same as flusher_run, but nothing while the pause after a failure lasts (1 s, doubled up to 60 s). */
 void flusher_maintain(struct flusher *fl);

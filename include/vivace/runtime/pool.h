@@ -27,9 +27,12 @@ int pool_threads(const struct pool *p);
 /* Refuse new jobs, run what is queued, join the threads, free. */
 void pool_destroy(struct pool *p);
 
-/* A thread of its own that runs `fn` each `period_ms` until stopped, woken early by maintenance_poke. */
+/* A thread of its own that runs `fn` each `period_ms` until stopped, woken early by maintenance_poke. `nice`:
+ * 0, or how far it stands back behind the others (setpriority(2)); a kernel that refuses leaves it as it was.
+ */
 struct maintenance;
-struct maintenance *maintenance_start(const char *name, uint64_t period_ms, void (*fn)(void *ctx), void *ctx);
+struct maintenance *maintenance_start(const char *name, int nice, uint64_t period_ms, void (*fn)(void *ctx),
+                                      void *ctx);
 void maintenance_poke(struct maintenance *m);
 /* Waits for a running `fn`, frees. */
 void maintenance_stop(struct maintenance *m);

@@ -309,6 +309,46 @@ a_merged_block_with_a_damaged_page_is_made_again_of_its_inputs(void **state)
     store_close(&x);
 }
 
+static bool
+flag(void *ctx)
+{
+    const bool *set = ctx;
+    return *set;
+}
+
+static void
+nothing_is_merged_while_blocks_are_being_written_but_that_ends(void **state)
+{
+    struct fixture x = begin();
+    bool busy = true;
+    (void)state;
+    x.o.busy = flag;
+    x.o.busy_ctx = &busy;
+    store_open(&x);
+    for (int i = 0; i < 4; i++) {
+        add_block(&x, 100, NOW - HOUR - i * NS_PER_S, 0);
+    }
+    assert_int_equal(compactor_cycle(x.c), 0);
+    assert_int_equal(content_of(x.store).blocks, 4);
+    busy = false;
+    assert_int_equal(compactor_cycle(x.c), 1);
+    for (int i = 0; i < 4; i++) {
+        add_block(&x, 100, NOW - HOUR - i * NS_PER_S, 0);
+    }
+    busy = true;
+    assert_int_equal(compactor_cycle(x.c), 0);
+    clock_fake(NOW, 599 * NS_PER_S);
+    assert_int_equal(compactor_cycle(x.c), 0);
+    clock_fake(NOW, 602 * NS_PER_S);
+    assert_true(compactor_cycle(x.c) > 0);
+    struct content after = content_of(x.store);
+    assert_true(after.blocks <= 2 && after.spans == 800);
+    x.c->o.block_retention_ns = HOUR / 2; /* goes on all the while */
+    assert_int_equal(compactor_cycle(x.c), 0);
+    assert_int_equal(content_of(x.store).blocks, 0);
+    store_close(&x);
+}
+
 static void
 a_disk_that_is_nearly_full_stops_merges_and_not_for_ever(void **state)
 {
@@ -513,6 +553,7 @@ main(void)
         cmocka_unit_test(a_large_block_is_not_rewritten_for_a_few_late_spans),
         cmocka_unit_test(a_corrupt_block_is_left_alone_and_the_others_go_on),
         cmocka_unit_test(a_merged_block_with_a_damaged_page_is_made_again_of_its_inputs),
+        cmocka_unit_test(nothing_is_merged_while_blocks_are_being_written_but_that_ends),
         cmocka_unit_test(a_disk_that_is_nearly_full_stops_merges_and_not_for_ever),
         cmocka_unit_test(blocks_past_their_retention_are_deleted),
         cmocka_unit_test(over_the_size_the_oldest_blocks_go),

@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define JOBS 5000
@@ -83,14 +85,14 @@ static void
 maintenance_runs_by_the_clock_and_when_poked(void **state)
 {
     (void)state;
-    struct maintenance *m = maintenance_start("maint", 3600 * 1000, count_round, NULL);
+    struct maintenance *m = maintenance_start("maint", 0, 3600 * 1000, count_round, NULL);
     assert_int_equal(atomic_load(&rounds), 0);
     maintenance_poke(m);
     while (atomic_load(&rounds) < 1) {
         usleep(100);
     }
     maintenance_stop(m);
-    m = maintenance_start("maint", 1, count_round, NULL);
+    m = maintenance_start("maint", 0, 1, count_round, NULL);
     while (atomic_load(&rounds) < 4) {
         usleep(100);
     }
@@ -100,6 +102,31 @@ maintenance_runs_by_the_clock_and_when_poked(void **state)
     assert_int_equal(atomic_load(&rounds), before);
 }
 
+static _Atomic int niceness;
+
+static void
+note_priority(void *ctx)
+{
+    (void)ctx;
+    atomic_store(&niceness, getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid)));
+}
+
+static void
+work_in_the_background_stands_back_alone(void **state)
+{
+    (void)state;
+    const int mine = getpriority(PRIO_PROCESS, 0);
+    const int want = mine + 3 < 19 ? mine + 3 : 19;
+    atomic_store(&niceness, -100);
+    struct maintenance *m = maintenance_start("maint", want, 1, note_priority, NULL);
+    while (atomic_load(&niceness) == -100) {
+        usleep(100);
+    }
+    maintenance_stop(m);
+    assert_int_equal(atomic_load(&niceness), want);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), mine);
+}
+
 int
 main(void)
 {
@@ -107,6 +134,7 @@ main(void)
         cmocka_unit_test(every_accepted_job_runs_once_even_when_the_pool_ends),
         cmocka_unit_test(a_full_queue_refuses_and_recovers),
         cmocka_unit_test(maintenance_runs_by_the_clock_and_when_poked),
+        cmocka_unit_test(work_in_the_background_stands_back_alone),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }
