@@ -10,11 +10,12 @@
 
 #include <stdatomic.h>
 
-#define COMPACT_INPUTS_MIN 2
-#define COMPACT_INPUTS_MAX 4
-#define FAILURES_MAX       3                 /* of a block: then it is left alone */
-#define FAILURES_KEPT      4096              /* blocks they are known of */
-#define FAILURES_NS        (3600 * NS_PER_S) /* how long they are remembered */
+#define COMPACT_INPUTS_MIN  2
+#define COMPACT_INPUTS_OPEN 4 /* in a window that goes on: of one level, or the most */
+#define COMPACT_INPUTS_MAX  16
+#define FAILURES_MAX        3                 /* of a block: then it is left alone */
+#define FAILURES_KEPT       4096              /* blocks they are known of */
+#define FAILURES_NS         (3600 * NS_PER_S) /* how long they are remembered */
 
 struct compactor_metrics {
     struct metric *blocks, *bytes, *combined, *written, *spans_combined; /* by level */

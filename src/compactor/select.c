@@ -1,9 +1,10 @@
 /* Which blocks are merged.
  *
  * A block belongs to the window of time that its newest span is in. In the window that is not over yet four
- * blocks of one level make one: each span is rewritten once a level, and that is seldom. When a window is
- * over its blocks are merged regardless of level, the smallest first, but none with others that are less than
- * a quarter of its size together: a late block of ten spans does not have a gigabyte rewritten.
+ * blocks of one level make one, or sixteen when so many wait, which is two levels at once: each span is
+ * rewritten once a level, and that is seldom. When a window is over its blocks are merged regardless of
+ * level, the smallest first, but none with others that are less than a quarter of its size together: a late
+ * block of ten spans does not have a gigabyte rewritten.
  */
 #include "compactor_priv.h"
 
@@ -81,12 +82,13 @@ select_open(const struct candidate *c, size_t n, const struct select_rules *r, s
     for (size_t at = 0, end = 0; at < n; at = end) {
         for (end = at + 1; end < n && c[end].block->meta.level == c[at].block->meta.level; end++) {
         }
-        for (size_t i = at; i + COMPACT_INPUTS_MAX <= end;) {
+        for (size_t i = at; i + COMPACT_INPUTS_OPEN <= end;) {
             size_t fit = fitting(c + i, end - i, r);
-            if (fit < COMPACT_INPUTS_MAX) {
+            if (fit < COMPACT_INPUTS_OPEN) {
                 i++;
                 continue;
             }
+            fit = fit < COMPACT_INPUTS_MAX ? COMPACT_INPUTS_OPEN : fit;
             outstanding += fit;
             if (ret->count == 0) {
                 take(ret, c + i, fit);

@@ -1,12 +1,12 @@
 /* Compaction and retention over a store of blocks, on one thread of its own.
  *
- * Each cycle: blocks past their retention and, over `retention_bytes`, the oldest blocks are taken out of the
- * list; what was taken out or replaced is deleted when its time has come and nobody reads it; then two to
- * four blocks of one tenant and window of time become one, as long as there is such work. One merge runs at
- * a time, at a low priority, with pauses. A merge is refused, and one under way dropped, while the file
- * system has less than 5 % free (1 GiB at most): spans need the room. What a merge cannot read or hold in
- * memory is left as it is, and alone for an hour. No merge begins while the caller is `busy`. docs/adr/0005
- * and 0006 have the rules.
+ * Each cycle: blocks past their retention and, over `retention_bytes`, the oldest blocks are taken out of
+ * the list; what was taken out or replaced is deleted when its time has come and nobody reads it; then two
+ * to sixteen blocks of one tenant and window of time become one, as long as there is such work. One merge
+ * runs at a time, at a low priority, with pauses. A merge is refused, and one under way dropped, while the
+ * file system has less than 5 % free (1 GiB at most): spans need the room. What a merge cannot read or
+ * hold in memory is left as it is, and alone for an hour. No merge begins while the caller is `busy`.
+ * docs/adr/0005 and 0006 have the rules.
  *
  * A block is published before it replaces its inputs, in one step, and names them: a crash at any moment
  * loses and doubles nothing. Threads: start and stop from one thread; the compactor's own does the work.

@@ -161,14 +161,14 @@ blocks_of_a_window_that_is_over_become_one(void **state)
         add_block(&x, 100, NOW - HOUR - i * NS_PER_S, 0);
     }
     struct content before = content_of(x.store);
-    assert_int_equal(compactor_cycle(x.c), 3); /* 4 and 4, then the two */
+    assert_int_equal(compactor_cycle(x.c), 1);
     struct content after = content_of(x.store);
     assert_int_equal(after.blocks, 1);
-    assert_int_equal(after.max_level, 2);
+    assert_int_equal(after.max_level, 1);
     assert_true(after.spans == before.spans && after.sum == before.sum);
     assert_int_equal(series_value(metric_series1(x.c->m.outstanding, TENANT)), 0);
     assert_int_equal(compactor_cycle(x.c), 0);
-    assert_int_equal(directories(), 11); /* its inputs wait for compacted_block_retention */
+    assert_int_equal(directories(), 9); /* its inputs wait for compacted_block_retention */
     clock_fake(NOW + 2 * HOUR, NS_PER_S);
     x.c->o.compacted_block_retention_ns = 0;
     assert_int_equal(compactor_cycle(x.c), 0);
@@ -192,10 +192,14 @@ a_window_that_goes_on_waits_for_four_of_a_level(void **state)
     struct content after = content_of(x.store);
     assert_true(after.blocks == 2 && after.max_level == 1 && after.spans == 250);
     x.limits.disabled = true;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 18; i++) {
         add_block(&x, 50, NOW - i * NS_PER_S, 0);
     }
     assert_int_equal(compactor_cycle(x.c), 0); /* compaction_disabled */
+    x.limits.disabled = false;
+    assert_int_equal(compactor_cycle(x.c), 1); /* sixteen at once when so many wait */
+    after = content_of(x.store);
+    assert_true(after.blocks == 5 && after.max_level == 1 && after.spans == 1150);
     store_close(&x);
 }
 
