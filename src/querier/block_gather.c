@@ -11,6 +11,11 @@
 struct block_gather {
     struct search_hunt hunt;
     struct group_list list;
+    struct trace_sets *sets, own; /* of the list's snapshot */
+    trace_id *ids;                /* wanted */
+    uint64_t *hashes;
+    uint8_t *here; /* they lie in the row group */
+    size_t count;
     struct group_scan *scan; /* of block `of_block` */
     struct group_spans *spans;
     size_t of_block;
@@ -18,8 +23,8 @@ struct block_gather {
 };
 
 err
-block_gather_open(struct block_store *store, const struct search_hunt *hunt, struct fault *f,
-                  void **ret_cursor)
+block_gather_open(struct block_store *store, const struct search_hunt *hunt, struct trace_sets *sets,
+                  const struct block_snapshot *of, struct fault *f, void **ret_cursor)
 {
     const uint64_t margin = SEARCH_MARGIN_NS;
     struct block_gather *g = mem_new(struct block_gather);
@@ -28,8 +33,13 @@ block_gather_open(struct block_store *store, const struct search_hunt *hunt, str
         group_list_open(&g->list, store, hunt->tenant, hunt->start_ns > margin ? hunt->start_ns - margin : 0,
                         hunt->end_ns < UINT64_MAX - margin ? hunt->end_ns + margin : UINT64_MAX, f);
     if (rc != OK) {
-        block_gather_close(g);
+        mem_free(g);
         return rc;
+    }
+    g->sets = sets;
+    if (g->list.snapshot != of) {
+        trace_sets_init(&g->own, g->list.snapshot->count, hunt->budget);
+        g->sets = &g->own;
     }
     *ret_cursor = g;
     return OK;
@@ -41,8 +51,50 @@ block_gather_close(void *cursor)
     struct block_gather *g = cursor;
     group_spans_destroy(g->spans);
     group_scan_destroy(g->scan);
+    if (g->sets == &g->own) {
+        trace_sets_fini(&g->own);
+    }
     group_list_close(&g->list);
+    mem_free(g->ids);
+    mem_free(g->hashes);
+    mem_free(g->here);
     mem_free(g);
+}
+
+static void
+list_wanted(struct block_gather *g, const struct id_table *wanted)
+{
+    size_t cursor = 0;
+    const void *id = NULL;
+    uint64_t place = 0;
+    g->ids = mem_new_array(trace_id, wanted->count + 1);
+    g->hashes = mem_new_array(uint64_t, wanted->count + 1);
+    g->here = mem_new_array(uint8_t, wanted->count + 1);
+    while (id_table_next(wanted, &cursor, &id, &place)) {
+        memcpy(&g->ids[g->count], id, sizeof *g->ids);
+        g->hashes[g->count] = trace_sets_hash(&g->ids[g->count]);
+        g->count++;
+    }
+}
+
+/* The next row group that has some of them. */
+static err
+next_group(struct block_gather *g, struct fault *f, struct listed_group *ret)
+{
+    bool some = false;
+    err rc = OK;
+    while (!some) {
+        TRY(g->hunt.guard ? query_guard_check(g->hunt.guard, f) : OK);
+        TRY(group_list_peek(&g->list, f, ret));
+        group_list_take(&g->list);
+        memset(g->here, 0, g->count);
+        TRY(trace_sets_enter(g->sets, ret->block, g->list.readers[ret->block], f));
+        TRY(trace_sets_ask(g->sets, ret->block, g->list.readers[ret->block], ret->group, g->ids, g->hashes,
+                           g->count, g->here, f));
+        some = g->count && memchr(g->here, 1, g->count);
+    }
+out:
+    return rc;
 }
 
 static void
@@ -76,8 +128,10 @@ block_gather_next(void *cursor, const struct id_table *wanted, struct span_batch
     struct group_traces traces;
     bool opened = false;
     err rc = OK;
-    TRY(group_list_peek(&g->list, f, &group));
-    group_list_take(&g->list);
+    if (g->ids == NULL) {
+        list_wanted(g, wanted);
+    }
+    TRY(next_group(g, f, &group));
     enter_block(g, group.block);
     TRY(group_scan_open(g->scan, group.group, f));
     TRY(group_traces(g->scan, f, &traces));
@@ -99,5 +153,6 @@ block_gather_next(void *cursor, const struct id_table *wanted, struct span_batch
     *bytes += g->scan->bytes_read - g->counted;
     g->counted = g->scan->bytes_read;
 out:
+    *bytes += atomic_exchange(&g->sets->bytes_read, 0);
     return rc;
 }

@@ -126,19 +126,27 @@ search_open(void *ctx, const struct search_hunt *hunt, struct search_stats *stat
 }
 
 static void
+jobs_free(struct blocks_cursor *c)
+{
+    for (size_t i = 0; i < ROUND_MAX; i++) {
+        struct group_job *job = &c->jobs[i];
+        group_judge_destroy(job->judge);
+        mem_free(job->some);
+        mem_free(job->batch);
+        mem_free(job->ids);
+        mem_free(job->hashes);
+        mem_free(job->spread);
+        mem_free(job->found);
+        mem_free(job->odd);
+        *job = (struct group_job){0};
+    }
+}
+
+static void
 search_close(void *cursor)
 {
     struct blocks_cursor *c = cursor;
-    for (size_t i = 0; i < ROUND_MAX; i++) {
-        group_judge_destroy(c->jobs[i].judge);
-        mem_free(c->jobs[i].some);
-        mem_free(c->jobs[i].batch);
-        mem_free(c->jobs[i].ids);
-        mem_free(c->jobs[i].hashes);
-        mem_free(c->jobs[i].spread);
-        mem_free(c->jobs[i].found);
-        mem_free(c->jobs[i].odd);
-    }
+    jobs_free(c);
     if (c->list.snapshot) {
         trace_sets_fini(&c->sets);
     }
@@ -317,6 +325,7 @@ ask_blocks(struct blocks_cursor *c, struct group_job *job, struct fault *f)
             continue;
         }
         hash_ids(job);
+        TRY(trace_sets_enter(&c->sets, b, r, f));
         for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
             TRY(trace_sets_ask(&c->sets, b, r, g, job->ids, job->hashes, job->count, job->spread, f));
         }
@@ -333,6 +342,7 @@ ask_neighbours(struct blocks_cursor *c, struct group_job *job, struct fault *f)
     const size_t groups = block_reader_file(r)->meta->row_group_count;
     const size_t g = job->group.group;
     err rc = OK;
+    TRY(trace_sets_enter(&c->sets, job->group.block, r, f));
     for (size_t i = 0; i < job->count; i++) {
         const bool first = job->batch[i] == 0;
         const bool last = job->batch[i] + 1 == job->judge->trace_count;
@@ -506,6 +516,7 @@ may_matter(struct blocks_cursor *c, const struct listed_group *g, struct group_j
     }
     TRY(h->guard ? query_guard_check(h->guard, f) : OK);
     TRY(group_list_open_all(&c->list, f));
+    TRY(trace_sets_enter(&c->sets, g->block, c->list.readers[g->block], f));
     TRY(trace_sets_list(&c->sets, g->block, c->list.readers[g->block], g->group, &ids, &n, f));
     if (n == 0) {
         goto out;
@@ -520,6 +531,7 @@ may_matter(struct blocks_cursor *c, const struct listed_group *g, struct group_j
         const struct listed_group *x = &c->list.groups[i];
         const bool beside = x->group + 1 == g->group || g->group + 1 == x->group;
         if (touches_range(h, x) && (x->block != g->block || beside)) {
+            TRY(trace_sets_enter(&c->sets, x->block, c->list.readers[x->block], f));
             TRY(trace_sets_ask(&c->sets, x->block, c->list.readers[x->block], x->group, ids, job->hashes, n,
                                job->spread, f));
         }
@@ -592,8 +604,7 @@ count_work(struct blocks_cursor *c, struct search_stats *stats)
         stats->spans += job->judge->scan->rows;
         stats->traces += job->judged;
     }
-    stats->bytes += c->sets.bytes_read;
-    c->sets.bytes_read = 0;
+    stats->bytes += atomic_exchange(&c->sets.bytes_read, 0);
 }
 
 static err
@@ -606,6 +617,7 @@ search_advance(void *cursor, struct candidates *out, struct search_stats *stats,
     rc = take_groups(c, f);
     if (rc == ERR_NOT_FOUND) {
         stats->jobs_done += stats->jobs - stats->jobs_done;
+        jobs_free(c);
     }
     TRY(rc);
     parallel_for(c->hunt.pool, c->jobs_now, look_at_group, c);
@@ -631,7 +643,9 @@ out:
 static err
 gather_open(void *ctx, const struct search_hunt *hunt, struct fault *f, void **ret_cursor)
 {
-    return block_gather_open(store_of(ctx), hunt, f, ret_cursor);
+    struct blocks_cursor *c = hunt->looked;
+    struct trace_sets *sets = c ? &c->sets : NULL;
+    return block_gather_open(store_of(ctx), hunt, sets, c ? c->list.snapshot : NULL, f, ret_cursor);
 }
 
 struct search_source

@@ -129,7 +129,10 @@ gather_read(struct gather *g, struct candidates *c, uint64_t *bytes, struct faul
                                        .end_ns = q->end_ns,
                                        .budget = q->budget,
                                        .guard = &q->guard,
-                                       .search = g->search};
+                                       .pool = q->pool,
+                                       .search = g->search,
+                                       .source = source,
+                                       .looked = g->looked};
         rc = source->gather_open(source->ctx, &g->hunt, f, &g->cursor);
     }
     if (rc == OK) {

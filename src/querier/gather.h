@@ -24,6 +24,7 @@ struct gather {
     struct span_batch batch;
     struct search_hunt hunt; /* of the cursor */
     struct search *search;   /* NULL: spans are wanted whole */
+    void *looked;            /* the search's own cursor of the source */
     void *cursor;
     size_t source; /* tenant and source being read: tenant * sources + source */
     bool reading, grew;

@@ -78,6 +78,10 @@ live_advance(void *cursor, struct candidates *out, struct search_stats *stats, u
         *ret_horizon = live_records_bound(c->records);
         return OK;
     }
+    if (rc == ERR_NOT_FOUND) {
+        live_records_close(c->records);
+        c->records = NULL;
+    }
     return rc;
 }
 

@@ -13,8 +13,9 @@
 struct reading {
     const struct search_source *source;
     struct search_hunt hunt;
-    void *cursor;     /* NULL: not opened, or read to its end */
-    uint64_t horizon; /* 0: read to its end */
+    void *cursor; /* NULL: not opened */
+    uint64_t horizon;
+    bool ended;
 };
 
 struct search {
@@ -60,26 +61,18 @@ search_create(const struct search_query *q)
     return s;
 }
 
-static void
-reading_close(struct reading *r)
-{
-    if (r->cursor) {
-        r->source->close(r->cursor);
-    }
-    r->cursor = NULL;
-    r->horizon = 0;
-}
-
 void
 search_destroy(struct search *s)
 {
     if (s == NULL) {
         return;
     }
-    for (size_t i = 0; i < s->reading_count; i++) {
-        reading_close(&s->readings[i]);
-    }
     gather_fini(&s->gather);
+    for (size_t i = 0; i < s->reading_count; i++) {
+        if (s->readings[i].cursor) {
+            s->readings[i].source->close(s->readings[i].cursor);
+        }
+    }
     candidates_fini(&s->candidates);
     eval_fini(&s->eval);
     span_batch_fini(&s->trace);
@@ -321,7 +314,7 @@ newest_reading(struct search *s)
     struct reading *best = NULL;
     for (size_t i = 0; i < s->reading_count; i++) {
         struct reading *r = &s->readings[i];
-        if (r->cursor && (best == NULL || r->horizon > best->horizon)) {
+        if (r->cursor && !r->ended && (best == NULL || r->horizon > best->horizon)) {
             best = r;
         }
     }
@@ -333,7 +326,7 @@ advance(struct search *s, struct reading *r, struct fault *f)
 {
     err rc = r->source->advance(r->cursor, &s->candidates, &s->result.stats, &r->horizon, f);
     if (rc == ERR_NOT_FOUND) {
-        reading_close(r);
+        r->ended = true;
         rc = OK;
     }
     return rc;
@@ -355,6 +348,8 @@ judge_gathered(struct search *s, struct fault *f)
 {
     const trace_id id = s->candidates.v[s->gather.positions[s->gather.at]].id;
     if (s->gather.reading) {
+        const size_t at = s->gather.source;
+        s->gather.looked = at < s->reading_count ? s->readings[at].cursor : NULL;
         return gather_read(&s->gather, &s->candidates, &s->result.stats.bytes, f);
     }
     return judge(s, &id, true, f);

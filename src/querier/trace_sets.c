@@ -12,6 +12,8 @@ struct trace_set {
     const struct parquet_bloom *bloom; /* the reader's */
     trace_id *ids;                     /* sorted */
     size_t count;
+    struct arena arena;
+    size_t held; /* of the arena: counted */
     bool no_bloom, has_ids;
 };
 
@@ -20,17 +22,23 @@ trace_sets_init(struct trace_sets *t, size_t block_count, struct budget *budget)
 {
     *t = (struct trace_sets){.block_count = block_count, .budget = budget};
     t->sets = mem_new_array(struct trace_set *, block_count + 1);
-    arena_init(&t->arena, BYTES_MAX);
+    t->counts = mem_new_array(size_t, block_count + 1);
 }
 
 void
 trace_sets_fini(struct trace_sets *t)
 {
-    if (t->budget) {
-        budget_release(t->budget, t->reserved);
+    for (size_t b = 0; b < t->block_count; b++) {
+        for (size_t g = 0; g < t->counts[b]; g++) {
+            arena_fini(&t->sets[b][g].arena);
+        }
+        mem_free(t->sets[b]);
     }
-    arena_fini(&t->arena);
+    if (t->budget) {
+        budget_release(t->budget, atomic_load(&t->held));
+    }
     mem_free(t->sets);
+    mem_free(t->counts);
     *t = (struct trace_sets){0};
 }
 
@@ -40,17 +48,41 @@ no_memory(struct fault *f)
     return FAULT(f, ERR_LIMIT, "the memory for queries is used up, ask for less or try again");
 }
 
+/* Count `more` bytes. */
 static err
-account(struct trace_sets *t, struct fault *f)
+hold(struct trace_sets *t, size_t more, struct fault *f)
 {
-    if (t->budget == NULL || t->arena.bytes <= t->reserved) {
-        return OK;
-    }
-    if (budget_reserve(t->budget, t->arena.bytes - t->reserved) != OK) {
+    if (t->budget && budget_reserve(t->budget, more) != OK) {
         return no_memory(f);
     }
-    t->reserved = t->arena.bytes;
-    return OK;
+    const size_t before = atomic_fetch_add_explicit(&t->held, more, memory_order_relaxed);
+    return before + more > BYTES_MAX ? no_memory(f) : OK;
+}
+
+static err
+account(struct trace_sets *t, struct trace_set *set, struct fault *f)
+{
+    const size_t more = set->arena.bytes - set->held;
+    set->held = set->arena.bytes;
+    return more ? hold(t, more, f) : OK;
+}
+
+err
+trace_sets_enter(struct trace_sets *t, size_t block, const struct block_reader *r, struct fault *f)
+{
+    const size_t n = block_reader_file(r)->meta->row_group_count;
+    err rc = OK;
+    if (t->sets[block]) {
+        return OK;
+    }
+    TRY(hold(t, n * sizeof(struct trace_set), f));
+    t->sets[block] = mem_new_array(struct trace_set, n + 1);
+    t->counts[block] = n;
+    for (size_t g = 0; g < n; g++) {
+        arena_init(&t->sets[block][g].arena, BYTES_MAX);
+    }
+out:
+    return rc;
 }
 
 static int
@@ -60,10 +92,10 @@ by_id(const void *a, const void *b)
 }
 
 static err
-take_ids(struct trace_sets *t, const struct parquet_values *v, struct trace_set *set, size_t *cap,
-         struct fault *f)
+take_ids(const struct parquet_values *v, struct trace_set *set, size_t *cap, struct fault *f)
 {
-    set->ids = arena_grow(&t->arena, set->ids, set->count, cap, set->count + v->count + 1, sizeof *set->ids);
+    set->ids =
+        arena_grow(&set->arena, set->ids, set->count, cap, set->count + v->count + 1, sizeof *set->ids);
     if (set->ids == NULL) {
         return no_memory(f);
     }
@@ -77,6 +109,12 @@ take_ids(struct trace_sets *t, const struct parquet_values *v, struct trace_set 
         set->count++;
     }
     return OK;
+}
+
+static void
+count_read(struct trace_sets *t, uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&t->bytes_read, bytes, memory_order_relaxed);
 }
 
 /* The ids of the column: its dictionary when all pages are codes. */
@@ -93,15 +131,15 @@ read_ids(struct trace_sets *t, struct parquet_column *c, const struct parquet_fi
     size_t cap = 0;
     err rc = OK;
     TRY(parquet_column_open(c, file, group, leaf, f));
-    t->bytes_read += chunk->compressed_bytes;
+    count_read(t, chunk->compressed_bytes);
     if (chunk->has_dictionary && (chunk->encodings & ~coded) == 0) {
         TRY(parquet_column_dictionary(c, f, &d));
-        rc = take_ids(t, &d, set, &cap, f);
+        rc = take_ids(&d, set, &cap, f);
         goto out;
     }
     while ((rc = parquet_column_next(c, f, &page)) == OK) {
         TRY(parquet_column_decode(c, PARQUET_DECODE_VALUES, f, &v));
-        TRY(take_ids(t, &v.values, set, &cap, f));
+        TRY(take_ids(&v.values, set, &cap, f));
     }
     rc = rc == ERR_NOT_FOUND ? OK : rc;
 out:
@@ -115,6 +153,7 @@ load_ids(struct trace_sets *t, const struct block_reader *r, size_t group, struc
     struct parquet_scratch *scratch = parquet_scratch_create(&BLOCK_PARQUET_LIMITS);
     struct parquet_column *c = parquet_column_create(scratch);
     const size_t leaf = (size_t)block_reader_schema(r)->column[BLOCK_TRACE_ID];
+    set->count = 0;
     err rc = read_ids(t, c, block_reader_file(r), group, leaf, set, f);
     parquet_column_destroy(c);
     parquet_scratch_destroy(scratch);
@@ -129,7 +168,7 @@ load_ids(struct trace_sets *t, const struct block_reader *r, size_t group, struc
         qsort(set->ids, set->count, sizeof *set->ids, by_id);
     }
     set->has_ids = rc == OK;
-    return rc == OK ? account(t, f) : rc;
+    return rc == OK ? account(t, set, f) : rc;
 }
 
 uint64_t
@@ -140,28 +179,12 @@ trace_sets_hash(const trace_id *id)
     return parquet_bloom_hash(slice_of(hex, sizeof hex));
 }
 
-static err
-set_of(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group, struct trace_set **ret,
-       struct fault *f)
-{
-    if (t->sets[block] == NULL) {
-        t->sets[block] =
-            arena_new_array(&t->arena, struct trace_set, block_reader_file(r)->meta->row_group_count);
-        if (t->sets[block] == NULL) {
-            return no_memory(f);
-        }
-    }
-    *ret = &t->sets[block][group];
-    return OK;
-}
-
 err
 trace_sets_list(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
                 const trace_id **ret_ids, size_t *ret_count, struct fault *f)
 {
-    struct trace_set *set = NULL;
+    struct trace_set *set = &t->sets[block][group];
     err rc = OK;
-    TRY(set_of(t, block, r, group, &set, f));
     if (!set->has_ids) {
         TRY(load_ids(t, r, group, set, f));
     }
@@ -175,11 +198,12 @@ err
 trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
                const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret, struct fault *f)
 {
-    struct trace_set *set = NULL;
+    struct trace_set *set = &t->sets[block][group];
     err rc = OK;
-    TRY(set_of(t, block, r, group, &set, f));
     if (set->bloom == NULL && !set->no_bloom) {
-        rc = block_reader_trace_filter(r, group, &t->bytes_read, f, &set->bloom);
+        uint64_t bytes = 0;
+        rc = block_reader_trace_filter(r, group, &bytes, f, &set->bloom);
+        count_read(t, bytes);
         set->no_bloom = rc == ERR_NOT_FOUND;
         TRY(rc == ERR_NOT_FOUND ? OK : rc);
     }

@@ -1,26 +1,32 @@
 /* Which traces lie in a row group: asked of its Bloom filter, and exactly of its column of trace ids when
- * that says maybe. Both are read on first use and kept. Threads: one owner. Memory: 16 bytes a trace and the
+ * that says maybe. Both are read on first use and kept as long as the search that asks. Threads: each row
+ * group is one thread's at a time; several may be asked about at once. Memory: 16 bytes a trace and the
  * filters, out of `budget`. */
 #pragma once
 
 #include "vivace/base/budget.h"
 #include "vivace/block/reader.h"
 
+#include <stdatomic.h>
+
 struct trace_sets {
-    struct trace_set **sets; /* by block, then row group; NULL: nothing asked yet */
+    struct trace_set **sets; /* by block, then row group; NULL: not entered */
+    size_t *counts;          /* row groups, by block */
     size_t block_count;
-    struct arena arena;
     struct budget *budget;
-    size_t reserved;
-    uint64_t bytes_read;
+    _Atomic size_t held; /* bytes */
+    _Atomic uint64_t bytes_read;
 };
 
 void trace_sets_init(struct trace_sets *t, size_t block_count, struct budget *budget);
 void trace_sets_fini(struct trace_sets *t);
 /* What a filter is asked. */
 uint64_t trace_sets_hash(const trace_id *id);
+/* Before a block's row groups are asked about; one thread. Again does nothing. */
+CHECKED err trace_sets_enter(struct trace_sets *t, size_t block, const struct block_reader *r,
+                             struct fault *f);
 /* Mark (ret[i] = 1) the traces that have rows in the row group of block number `block`; hashes[i] is that of
- * ids[i]. */
+ * ids[i]. Those that are marked already are not asked about. */
 CHECKED err trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
                            const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret,
                            struct fault *f);

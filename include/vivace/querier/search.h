@@ -45,6 +45,7 @@ struct search_hunt {
     struct pool *pool;               /* to work in parallel; may be NULL */
     struct search *search; /* takes traces a source has judged itself; NULL: only candidates are taken */
     const struct search_source *source; /* the one being opened */
+    void *looked; /* gather_open: the source's cursor for this tenant, which is open until the search ends */
 };
 
 struct search_stats {
@@ -61,7 +62,8 @@ struct search_source {
     err (*open)(void *ctx, const struct search_hunt *hunt, struct search_stats *stats, struct fault *f,
                 void **ret_cursor);
     /* A few milliseconds of work: offer candidates (candidates_offer). *ret_horizon: no trace that is a
-     * candidate only with what is still unread begins later. ERR_NOT_FOUND: all is read. */
+     * candidate only with what is still unread begins later. ERR_NOT_FOUND: all is read; the cursor gives
+     * memory back. */
     err (*advance)(void *cursor, struct candidates *out, struct search_stats *stats, uint64_t *ret_horizon,
                    struct fault *f);
     void (*close)(void *cursor);
