@@ -8,11 +8,11 @@
 #define LINK_KIND SL("opentracing.ref_type") /* says whether a link stands in for a parent */
 #define NONE      UINT32_MAX
 
-/* An attribute the plan looks at. */
+/* An attribute the plan looks at, of spans, events or links. */
 struct wanted_attr {
     slice key;
     enum owner owner;
-    struct slot_vector v;
+    struct slot_vector v; /* links: once `has_links` */
 };
 
 struct group_spans {
@@ -20,18 +20,23 @@ struct group_spans {
     struct span_batch *out;
     struct wanted_attr *attrs;
     size_t attr_count;
+    slice *resource_keys, *scope_keys; /* of attributes it looks at */
+    size_t resource_key_count, scope_key_count;
+    bool wants_message, wants_events, wants_scopes;
     /* of the row group */
     const uint64_t *starts;
     const span_id *ids;
     const struct slot_vector *name, *kind, *status, *message, *duration;
     const struct raw_column *parents;
     const uint32_t *parent_of;
-    const struct group_parts *events, *links;
+    const struct group_parts *events, *links; /* NULL: not wanted, or there are none */
     const struct slot_vector *event_name, *event_time;
+    bool has_links; /* what follows is there */
     const struct raw_column *link_trace, *link_span;
     struct context_view resources, scopes;
     uint32_t last_resource, last_scope, out_scope;
-    uint32_t *out_resource; /* by context: place in `out`, or NONE */
+    /* by context: place in `out`, or NONE. Without wanted scopes a resource has one. */
+    uint32_t *out_resource, *scope_of_resource;
 };
 
 /* --- what to read -----------------------------------------------------------------------------------------
@@ -48,6 +53,39 @@ want(struct group_spans *g, enum owner owner, slice key)
     g->attrs[g->attr_count++] = (struct wanted_attr){.key = key, .owner = owner};
 }
 
+/* Attributes of scopes and resources. */
+static void
+want_context(struct group_spans *g, const struct tql_attr *a)
+{
+    if (a->scope == TQL_SCOPE_INSTRUMENTATION) {
+        g->scope_keys[g->scope_key_count++] = a->name;
+        g->wants_scopes = true;
+    } else if (a->scope == TQL_SCOPE_RESOURCE || a->scope == TQL_SCOPE_NONE) {
+        g->resource_keys[g->resource_key_count++] = a->name;
+    }
+}
+
+static void
+want_slot(struct group_spans *g, const struct tql_slot *slot)
+{
+    const struct tql_attr *a = &slot->attr;
+    g->wants_events = g->wants_events || slot->level == TQL_LEVEL_EVENT;
+    g->wants_message = g->wants_message || a->intrinsic == TQL_INTRINSIC_STATUS_MESSAGE;
+    g->wants_scopes = g->wants_scopes || a->intrinsic == TQL_INTRINSIC_INSTRUMENTATION_NAME ||
+                      a->intrinsic == TQL_INTRINSIC_INSTRUMENTATION_VERSION;
+    if (a->intrinsic != TQL_INTRINSIC_NONE) {
+        return;
+    }
+    want_context(g, a);
+    if (a->scope == TQL_SCOPE_SPAN || a->scope == TQL_SCOPE_NONE) {
+        want(g, OWNER_ROW, a->name);
+    } else if (a->scope == TQL_SCOPE_EVENT) {
+        want(g, OWNER_EVENT, a->name);
+    } else if (a->scope == TQL_SCOPE_LINK) {
+        want(g, OWNER_LINK, a->name);
+    }
+}
+
 struct group_spans *
 group_spans_create(struct group_scan *s)
 {
@@ -55,19 +93,12 @@ group_spans_create(struct group_scan *s)
     struct group_spans *g = mem_new(struct group_spans);
     g->s = s;
     g->attrs = mem_new_array(struct wanted_attr, slots->count + 1);
+    g->resource_keys = mem_new_array(slice, slots->count + 1);
+    g->scope_keys = mem_new_array(slice, slots->count + 1);
     want(g, OWNER_LINK, LINK_KIND);
+    g->resource_keys[g->resource_key_count++] = SL("service.name");
     for (size_t i = 0; i < slots->count; i++) {
-        const struct tql_attr *a = &slots->slots[i].attr;
-        if (a->intrinsic != TQL_INTRINSIC_NONE) {
-            continue;
-        }
-        if (a->scope == TQL_SCOPE_SPAN || a->scope == TQL_SCOPE_NONE) {
-            want(g, OWNER_ROW, a->name);
-        } else if (a->scope == TQL_SCOPE_EVENT) {
-            want(g, OWNER_EVENT, a->name);
-        } else if (a->scope == TQL_SCOPE_LINK) {
-            want(g, OWNER_LINK, a->name);
-        }
+        want_slot(g, &slots->slots[i]);
     }
     return g;
 }
@@ -77,8 +108,87 @@ group_spans_destroy(struct group_spans *g)
 {
     if (g) {
         mem_free(g->attrs);
+        mem_free(g->resource_keys);
+        mem_free(g->scope_keys);
         mem_free(g);
     }
+}
+
+static err
+open_attrs(struct group_spans *g, enum owner owner, struct fault *f)
+{
+    err rc = OK;
+    for (size_t i = 0; i < g->attr_count; i++) {
+        if (g->attrs[i].owner == owner) {
+            TRY(attr_vector(g->s, owner, g->attrs[i].key, f, &g->attrs[i].v));
+        }
+    }
+out:
+    return rc;
+}
+
+static err
+open_events(struct group_spans *g, struct fault *f)
+{
+    err rc = OK;
+    g->events = NULL;
+    if (g->wants_events) {
+        TRY(group_parts(g->s, TQL_LEVEL_EVENT, f, &g->events));
+        TRY(group_column(g->s, BLOCK_EVENT_NAME, f, &g->event_name));
+        TRY(group_column(g->s, BLOCK_EVENT_TIME, f, &g->event_time));
+        rc = open_attrs(g, OWNER_EVENT, f);
+    }
+out:
+    return rc;
+}
+
+/* Links tell roots, so that it must be known who has some; what they are, only of those who do. */
+static err
+open_links(struct group_spans *g, struct fault *f)
+{
+    g->links = NULL;
+    g->has_links = false;
+    return raw_is_empty(g->s, g->s->priv->schema->column[BLOCK_LINK_DROPPED])
+               ? OK
+               : group_parts(g->s, TQL_LEVEL_LINK, f, &g->links);
+}
+
+static err
+load_links(struct group_spans *g, struct fault *f)
+{
+    struct group_scan *s = g->s;
+    err rc = OK;
+    TRY(raw_fixed(s, BLOCK_LINK_TRACE, f, &g->link_trace));
+    TRY(raw_fixed(s, BLOCK_LINK_SPAN, f, &g->link_span));
+    if (g->link_trace->value_count != g->links->count || g->link_span->value_count != g->links->count) {
+        return scan_corrupt(s, "columns have different numbers of links", f);
+    }
+    TRY(open_attrs(g, OWNER_LINK, f));
+    g->has_links = true;
+out:
+    return rc;
+}
+
+static err
+open_contexts(struct group_spans *g, struct fault *f)
+{
+    struct group_scan *s = g->s;
+    err rc = OK;
+    TRY(context_look(s, s->priv->resources, f, &g->resources));
+    if (g->wants_scopes) {
+        TRY(context_look(s, s->priv->scopes, f, &g->scopes));
+    }
+    const size_t bytes = (g->resources.count + (size_t)1) * sizeof(uint32_t);
+    g->out_resource = scan_alloc(s, bytes, 1);
+    g->scope_of_resource = scan_alloc(s, bytes, 1);
+    if (!g->out_resource || !g->scope_of_resource) {
+        return scan_no_memory(f);
+    }
+    memset(g->out_resource, 0xff, bytes);
+    memset(g->scope_of_resource, 0xff, bytes);
+    g->last_resource = g->last_scope = NONE;
+out:
+    return rc;
 }
 
 err
@@ -87,35 +197,21 @@ group_spans_open(struct group_spans *g, struct span_batch *out, struct fault *f)
     struct group_scan *s = g->s;
     err rc = OK;
     g->out = out;
-    g->last_resource = g->last_scope = NONE;
     TRY(group_starts(s, f, &g->starts));
     TRY(group_span_ids(s, f, &g->ids));
     TRY(group_column(s, BLOCK_DURATION, f, &g->duration));
     TRY(group_column(s, BLOCK_NAME, f, &g->name));
     TRY(group_column(s, BLOCK_KIND, f, &g->kind));
     TRY(group_column(s, BLOCK_STATUS_CODE, f, &g->status));
-    TRY(group_column(s, BLOCK_STATUS_MESSAGE, f, &g->message));
+    if (g->wants_message) {
+        TRY(group_column(s, BLOCK_STATUS_MESSAGE, f, &g->message));
+    }
     TRY(raw_fixed(s, BLOCK_PARENT_SPAN_ID, f, &g->parents));
     TRY(raw_values_of(s, g->parents, 0, s->rows, f, &g->parent_of));
-    TRY(group_parts(s, TQL_LEVEL_EVENT, f, &g->events));
-    TRY(group_parts(s, TQL_LEVEL_LINK, f, &g->links));
-    TRY(group_column(s, BLOCK_EVENT_NAME, f, &g->event_name));
-    TRY(group_column(s, BLOCK_EVENT_TIME, f, &g->event_time));
-    TRY(raw_fixed(s, BLOCK_LINK_TRACE, f, &g->link_trace));
-    TRY(raw_fixed(s, BLOCK_LINK_SPAN, f, &g->link_span));
-    if (g->link_trace->value_count != g->links->count || g->link_span->value_count != g->links->count) {
-        return scan_corrupt(s, "columns have different numbers of links", f);
-    }
-    TRY(context_look(s, s->priv->resources, f, &g->resources));
-    TRY(context_look(s, s->priv->scopes, f, &g->scopes));
-    for (size_t i = 0; i < g->attr_count; i++) {
-        TRY(attr_vector(s, g->attrs[i].owner, g->attrs[i].key, f, &g->attrs[i].v));
-    }
-    g->out_resource = scan_alloc(s, g->resources.count + (size_t)1, sizeof *g->out_resource);
-    if (g->out_resource == NULL) {
-        return scan_no_memory(f);
-    }
-    memset(g->out_resource, 0xff, g->resources.count * sizeof *g->out_resource);
+    TRY(open_events(g, f));
+    TRY(open_links(g, f));
+    TRY(open_contexts(g, f));
+    rc = open_attrs(g, OWNER_ROW, f);
 out:
     return rc;
 }
@@ -243,13 +339,28 @@ keep(struct group_spans *g, const struct slot_vector *v, size_t at, bool *good)
     return copy;
 }
 
-/* Copy attributes whole: of a resource or a scope. */
 static bool
-copy_attrs(struct span_batch *to, const struct span_batch *from, struct run run, struct run *ret)
+is_among(slice key, const slice *keys, size_t n)
 {
-    *ret = (struct run){(uint32_t)to->attr_count, run.n};
+    size_t i = 0;
+    while (i < n && !slice_eq(keys[i], key)) {
+        i++;
+    }
+    return i < n;
+}
+
+/* Copy attributes of a resource or a scope that the plan looks at. */
+static bool
+copy_attrs(struct span_batch *to, const struct span_batch *from, struct run run, const slice *keys, size_t n,
+           struct run *ret)
+{
+    *ret = (struct run){(uint32_t)to->attr_count, 0};
     for (uint32_t i = 0; i < run.n; i++) {
         const struct attr *x = &from->attrs[run.at + i];
+        if (!is_among(attr_key(x), keys, n)) {
+            continue;
+        }
+        ret->n++;
         struct attr *a = span_batch_add_attr(to);
         slice key = arena_copy(&to->arena, attr_key(x));
         if (a == NULL || (x->key_n && key.p == NULL)) {
@@ -276,7 +387,8 @@ enter_resource(struct group_spans *g, uint32_t context, struct fault *f)
         return OK;
     }
     const struct span_batch *from = g->resources.batch;
-    if (!copy_attrs(g->out, from, from->resources[context].attrs, &attrs)) {
+    if (!copy_attrs(g->out, from, from->resources[context].attrs, g->resource_keys, g->resource_key_count,
+                    &attrs)) {
         return full(f);
     }
     struct resource *r = span_batch_add_resource(g->out);
@@ -288,32 +400,44 @@ enter_resource(struct group_spans *g, uint32_t context, struct fault *f)
     return OK;
 }
 
+/* The scope as far as the plan looks at scopes. */
+static err
+fill_scope(struct group_spans *g, uint32_t scope, struct scope *x, struct fault *f)
+{
+    const struct span_batch *from = g->scopes.batch;
+    const struct scope *y = &from->scopes[scope];
+    if (!copy_attrs(g->out, from, y->attrs, g->scope_keys, g->scope_key_count, &x->attrs)) {
+        return full(f);
+    }
+    x->name = arena_copy(&g->out->arena, y->name);
+    x->version = arena_copy(&g->out->arena, y->version);
+    return (y->name.n && x->name.p == NULL) || (y->version.n && x->version.p == NULL) ? full(f) : OK;
+}
+
 static err
 enter_scope(struct group_spans *g, size_t row, struct fault *f)
 {
     const uint32_t resource = g->resources.of_row[row];
-    const uint32_t scope = g->scopes.of_row[row];
-    struct run attrs;
+    const uint32_t scope = g->wants_scopes ? g->scopes.of_row[row] : 0;
+    struct scope filled = {0};
     err rc = OK;
     if (resource == g->last_resource && scope == g->last_scope) {
         return OK;
     }
-    TRY(enter_resource(g, resource, f));
-    const struct span_batch *from = g->scopes.batch;
-    if (!copy_attrs(g->out, from, from->scopes[scope].attrs, &attrs)) {
-        return full(f);
+    if (g->wants_scopes || g->scope_of_resource[resource] == NONE) {
+        TRY(enter_resource(g, resource, f));
+        TRY(g->wants_scopes ? fill_scope(g, scope, &filled, f) : OK);
+        struct scope *x = span_batch_add_scope(g->out);
+        if (x == NULL) {
+            return full(f);
+        }
+        *x = filled;
+        x->resource = g->out_resource[resource];
+        g->scope_of_resource[resource] = (uint32_t)g->out->scope_count - 1;
     }
-    struct scope *x = span_batch_add_scope(g->out);
-    if (x == NULL) {
-        return full(f);
-    }
-    x->resource = g->out_resource[resource];
-    x->attrs = attrs;
-    x->name = arena_copy(&g->out->arena, from->scopes[scope].name);
-    x->version = arena_copy(&g->out->arena, from->scopes[scope].version);
     g->last_resource = resource;
     g->last_scope = scope;
-    g->out_scope = (uint32_t)g->out->scope_count - 1;
+    g->out_scope = g->scope_of_resource[resource];
 out:
     return rc;
 }
@@ -321,8 +445,8 @@ out:
 static err
 add_events(struct group_spans *g, size_t row, struct fault *f, struct run *ret)
 {
-    const uint32_t from = g->events->first[row];
-    const uint32_t to = g->events->first[row + 1];
+    const uint32_t from = g->events ? g->events->first[row] : 0;
+    const uint32_t to = g->events ? g->events->first[row + 1] : 0;
     bool good = true;
     err rc = OK;
     *ret = (struct run){(uint32_t)g->out->event_count, to - from};
@@ -351,9 +475,12 @@ fixed_at(const struct raw_column *raw, size_t value, size_t width)
 static err
 add_links(struct group_spans *g, size_t row, struct fault *f, struct run *ret)
 {
-    const uint32_t from = g->links->first[row];
-    const uint32_t to = g->links->first[row + 1];
+    const uint32_t from = g->links ? g->links->first[row] : 0;
+    const uint32_t to = g->links ? g->links->first[row + 1] : 0;
     err rc = OK;
+    if (from < to && !g->has_links) {
+        TRY(load_links(g, f));
+    }
     *ret = (struct run){(uint32_t)g->out->link_count, to - from};
     for (uint32_t i = from; i < to; i++) {
         struct run attrs;
@@ -382,7 +509,7 @@ add_span(struct group_spans *g, const trace_id *id, size_t row, struct fault *f)
     TRY(add_links(g, row, f, &x.links));
     x.end_ns = x.start_ns + (uint64_t)vector_at(g->duration, row).i;
     x.name = keep(g, g->name, row, &good);
-    x.status_message = keep(g, g->message, row, &good);
+    x.status_message = g->wants_message ? keep(g, g->message, row, &good) : SL_EMPTY;
     x.kind = (int32_t)vector_at(g->kind, row).i;
     x.status_code = (int32_t)vector_at(g->status, row).i;
     x.scope = g->out_scope;

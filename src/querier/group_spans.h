@@ -1,8 +1,9 @@
 /* Rows of a row group as spans of a batch, with what a plan looks at and no more.
  *
- * A span has its ids, kind, times, name, status, the attributes, events and links the plan's slots read, and
- * its resource and scope whole: eval_run over such spans gives the answer it gives over the spans themselves.
- * Bytes are copied into the batch's arena. Threads: the scan's owner. */
+ * A span has its ids, kind, times, name, status, links, service.name, and of attributes, events, resource,
+ * scope and status message what the plan's slots read: eval_run and a result's making give for such spans
+ * what they give for the spans themselves. Spans of a scope may stand apart. Bytes are copied into the
+ * batch's arena. Threads: the scan's owner. */
 #pragma once
 
 #include "columns.h"
