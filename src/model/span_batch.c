@@ -52,6 +52,28 @@ DEFINE_ADD(span_link, link)
 DEFINE_ADD(scope, scope)
 DEFINE_ADD(resource, resource)
 
+bool
+span_batch_reserve_spans(struct span_batch *b, size_t more)
+{
+    const size_t want = b->span_count + more;
+    if (want <= b->span_cap) {
+        return true;
+    }
+    if (want >= UINT32_MAX / 2) {
+        return false;
+    }
+    struct span *room = arena_alloc(&b->arena, want * sizeof *room);
+    if (room == NULL) {
+        return false;
+    }
+    if (b->span_count) {
+        memcpy(room, b->spans, b->span_count * sizeof *room);
+    }
+    b->spans = room;
+    b->span_cap = want;
+    return true;
+}
+
 const struct attr *
 attrs_find(const struct span_batch *b, struct run r, slice key)
 {

@@ -1,25 +1,48 @@
 /* The spans of many traces read from blocks in one pass: row groups that hold some of them, as vectors, of
- * which only what the plan looks at becomes spans. Whoever wants to see the spans whole gets them whole. */
+ * which only what the plan looks at becomes spans. Whoever wants to see the spans whole gets them whole.
+ *
+ * All row groups are asked first whether they have any of the traces; those that do are read several at
+ * once, each into a batch of its own. */
 #include "block_gather.h"
 
 #include "group_spans.h"
+#include "parallel.h"
 #include "row_groups.h"
 
 #include "vivace/base/mem.h"
 #include "vivace/base/table.h"
 
-struct block_gather {
-    struct search_hunt hunt;
-    struct group_list list;
-    struct trace_sets *sets, own; /* of the list's snapshot */
-    trace_id *ids;                /* wanted */
-    uint64_t *hashes;
-    uint8_t *here; /* they lie in the row group */
-    size_t count;
+#define ROUND_MAX 8 /* row groups at once: each holds its vectors meanwhile */
+
+/* A row group to be read. */
+struct gather_job {
+    struct block_gather *of;
+    struct listed_group group;
+    struct span_batch *out;
     struct group_scan *scan; /* of block `of_block` */
     struct group_spans *spans;
     size_t of_block;
     uint64_t counted; /* of the scan's bytes */
+    uint64_t bytes;
+    uint32_t *found; /* wanted traces, by number in the row group */
+    size_t cap;
+    err rc;
+    struct fault fault;
+};
+
+enum asked { HAS_NONE, HAS_SOME, ASK_AGAIN };
+
+struct block_gather {
+    struct search_hunt hunt;
+    struct group_list list;
+    struct trace_sets *sets, own; /* of the list's snapshot */
+    const struct id_table *wanted;
+    trace_id *ids; /* wanted */
+    uint64_t *hashes;
+    size_t count;
+    uint8_t *asked; /* by place in the list: enum asked */
+    struct gather_job jobs[ROUND_MAX];
+    size_t jobs_now;
 };
 
 err
@@ -49,17 +72,23 @@ void
 block_gather_close(void *cursor)
 {
     struct block_gather *g = cursor;
-    group_spans_destroy(g->spans);
-    group_scan_destroy(g->scan);
+    for (size_t i = 0; i < ROUND_MAX; i++) {
+        group_spans_destroy(g->jobs[i].spans);
+        group_scan_destroy(g->jobs[i].scan);
+        mem_free(g->jobs[i].found);
+    }
     if (g->sets == &g->own) {
         trace_sets_fini(&g->own);
     }
     group_list_close(&g->list);
     mem_free(g->ids);
     mem_free(g->hashes);
-    mem_free(g->here);
+    mem_free(g->asked);
     mem_free(g);
 }
+
+/* --- which row groups -------------------------------------------------------------------------------------
+ */
 
 static void
 list_wanted(struct block_gather *g, const struct id_table *wanted)
@@ -67,9 +96,9 @@ list_wanted(struct block_gather *g, const struct id_table *wanted)
     size_t cursor = 0;
     const void *id = NULL;
     uint64_t place = 0;
+    g->wanted = wanted;
     g->ids = mem_new_array(trace_id, wanted->count + 1);
     g->hashes = mem_new_array(uint64_t, wanted->count + 1);
-    g->here = mem_new_array(uint8_t, wanted->count + 1);
     while (id_table_next(wanted, &cursor, &id, &place)) {
         memcpy(&g->ids[g->count], id, sizeof *g->ids);
         g->hashes[g->count] = trace_sets_hash(&g->ids[g->count]);
@@ -77,81 +106,164 @@ list_wanted(struct block_gather *g, const struct id_table *wanted)
     }
 }
 
-/* The next row group that has some of them. */
 static err
-next_group(struct block_gather *g, struct fault *f, struct listed_group *ret)
+ask_group(struct block_gather *g, size_t i, struct fault *f)
 {
+    const struct listed_group *x = &g->list.groups[i];
     bool some = false;
     err rc = OK;
-    while (!some) {
-        TRY(g->hunt.guard ? query_guard_check(g->hunt.guard, f) : OK);
-        TRY(group_list_peek(&g->list, f, ret));
-        group_list_take(&g->list);
-        memset(g->here, 0, g->count);
-        TRY(trace_sets_enter(g->sets, ret->block, g->list.readers[ret->block], f));
-        TRY(trace_sets_ask(g->sets, ret->block, g->list.readers[ret->block], ret->group, g->ids, g->hashes,
-                           g->count, g->here, f));
-        some = g->count && memchr(g->here, 1, g->count);
+    TRY(g->hunt.guard ? query_guard_check(g->hunt.guard, f) : OK);
+    TRY(trace_sets_any(g->sets, x->block, g->list.readers[x->block], x->group, g->ids, g->hashes, g->count, f,
+                       &some));
+    g->asked[i] = some ? HAS_SOME : HAS_NONE;
+out:
+    return rc;
+}
+
+static void
+ask_one(void *ctx, size_t slot, size_t i)
+{
+    struct block_gather *g = ctx;
+    (void)slot;
+    if (ask_group(g, i, NULL) != OK) {
+        g->asked[i] = ASK_AGAIN; /* and hear why */
+    }
+}
+
+static err
+ask_all(struct block_gather *g, const struct id_table *wanted, struct fault *f)
+{
+    err rc = OK;
+    list_wanted(g, wanted);
+    TRY(group_list_open_all(&g->list, f));
+    for (size_t b = 0; b < g->list.snapshot->count; b++) {
+        TRY(g->list.readers[b] ? trace_sets_enter(g->sets, b, g->list.readers[b], f) : OK);
+    }
+    g->asked = mem_new_array(uint8_t, g->list.group_count + 1);
+    parallel_for(g->hunt.pool, g->list.group_count, ask_one, g);
+    for (size_t i = 0; i < g->list.group_count; i++) {
+        TRY(g->asked[i] == ASK_AGAIN ? ask_group(g, i, f) : OK);
+    }
+out:
+    return rc;
+}
+
+/* The next ones that have some of them. ERR_NOT_FOUND: none is left. */
+static err
+take_groups(struct block_gather *g, struct gathered *out)
+{
+    const size_t slots = parallel_slots(g->hunt.pool);
+    const size_t most = slots < ROUND_MAX ? slots : ROUND_MAX;
+    const size_t room = gathered_room(out) / most;
+    for (g->jobs_now = 0; g->list.at < g->list.group_count && g->jobs_now < most; group_list_take(&g->list)) {
+        if (g->asked[g->list.at] == HAS_SOME) {
+            struct gather_job *job = &g->jobs[g->jobs_now++];
+            job->of = g;
+            job->group = g->list.groups[g->list.at];
+            job->out = gathered_batch_add(out, room + 1);
+            job->bytes = 0;
+            job->fault = (struct fault){0};
+        }
+    }
+    return g->jobs_now ? OK : ERR_NOT_FOUND;
+}
+
+/* --- one of them ------------------------------------------------------------------------------------------
+ */
+
+static void
+enter_block(struct gather_job *job)
+{
+    const struct block_gather *g = job->of;
+    if (job->scan && job->of_block == job->group.block) {
+        return;
+    }
+    group_spans_destroy(job->spans);
+    group_scan_destroy(job->scan);
+    job->scan =
+        group_scan_create(g->list.readers[job->group.block], g->hunt.plan, g->hunt.guard, g->hunt.budget);
+    job->spans = group_spans_create(job->scan);
+    job->of_block = job->group.block;
+    job->counted = 0;
+}
+
+/* Rows of a trace as they are. */
+static err
+add_whole(struct gather_job *job, const struct group_trace *t, struct fault *f)
+{
+    return block_read_rows(job->scan->reader, job->scan->row_group, t->from, t->to, job->out, &job->bytes, f);
+}
+
+static size_t
+find_wanted(struct gather_job *job, const struct group_traces *traces, size_t *ret_rows)
+{
+    size_t n = 0;
+    *ret_rows = 0;
+    if (job->cap < traces->count) {
+        job->cap = traces->count;
+        job->found = mem_realloc(job->found, job->cap, sizeof *job->found);
+    }
+    for (size_t i = 0; i < traces->count; i++) {
+        if (id_table_get(job->of->wanted, &traces->v[i].id)) {
+            job->found[n++] = (uint32_t)i;
+            *ret_rows += traces->v[i].to - traces->v[i].from;
+        }
+    }
+    return n;
+}
+
+static err
+read_job(struct gather_job *job, struct fault *f)
+{
+    struct group_traces traces;
+    const bool whole = job->of->hunt.search == NULL;
+    size_t rows = 0;
+    err rc = OK;
+    enter_block(job);
+    TRY(group_scan_open(job->scan, job->group.group, f));
+    TRY(group_traces(job->scan, f, &traces));
+    const size_t n = find_wanted(job, &traces, &rows);
+    if (n && !whole) {
+        TRY(group_spans_open(job->spans, job->out, rows, f));
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct group_trace *t = &traces.v[job->found[i]];
+        TRY(whole ? add_whole(job, t, f) : group_spans_add(job->spans, &t->id, t->from, t->to, f));
     }
 out:
     return rc;
 }
 
 static void
-enter_block(struct block_gather *g, size_t block)
+read_group(void *ctx, size_t slot, size_t i)
 {
-    if (g->scan && g->of_block == block) {
-        return;
-    }
-    group_spans_destroy(g->spans);
-    group_scan_destroy(g->scan);
-    g->scan = group_scan_create(g->list.readers[block], g->hunt.plan, g->hunt.guard, g->hunt.budget);
-    g->spans = group_spans_create(g->scan);
-    g->of_block = block;
-    g->counted = 0;
-}
-
-/* Rows of a trace as they are. */
-static err
-add_whole(struct block_gather *g, const struct group_trace *t, struct span_batch *out, uint64_t *bytes,
-          struct fault *f)
-{
-    return block_read_rows(g->scan->reader, g->scan->row_group, t->from, t->to, out, bytes, f);
+    struct gather_job *job = &((struct block_gather *)ctx)->jobs[i];
+    (void)slot;
+    job->rc = read_job(job, &job->fault);
 }
 
 err
-block_gather_next(void *cursor, const struct id_table *wanted, struct span_batch *out, uint64_t *bytes,
+block_gather_next(void *cursor, const struct id_table *wanted, struct gathered *out, uint64_t *bytes,
                   struct fault *f)
 {
     struct block_gather *g = cursor;
-    struct listed_group group;
-    struct group_traces traces;
-    bool opened = false;
     err rc = OK;
     if (g->ids == NULL) {
-        list_wanted(g, wanted);
+        TRY(ask_all(g, wanted, f));
     }
-    TRY(next_group(g, f, &group));
-    enter_block(g, group.block);
-    TRY(group_scan_open(g->scan, group.group, f));
-    TRY(group_traces(g->scan, f, &traces));
-    for (size_t i = 0; i < traces.count; i++) {
-        const struct group_trace *t = &traces.v[i];
-        if (id_table_get(wanted, &t->id) == 0) {
-            continue;
+    TRY(take_groups(g, out));
+    parallel_for(g->hunt.pool, g->jobs_now, read_group, g);
+    for (size_t i = 0; i < g->jobs_now; i++) {
+        struct gather_job *job = &g->jobs[i];
+        *bytes += job->bytes + (job->scan->bytes_read - job->counted);
+        job->counted = job->scan->bytes_read;
+        if (job->rc != OK && rc == OK) {
+            rc = job->rc;
+            if (f) {
+                *f = job->fault;
+            }
         }
-        if (g->hunt.search == NULL) {
-            TRY(add_whole(g, t, out, bytes, f));
-            continue;
-        }
-        if (!opened) {
-            TRY(group_spans_open(g->spans, out, f));
-            opened = true;
-        }
-        TRY(group_spans_add(g->spans, &t->id, t->from, t->to, f));
     }
-    *bytes += g->scan->bytes_read - g->counted;
-    g->counted = g->scan->bytes_read;
 out:
     *bytes += atomic_exchange(&g->sets->bytes_read, 0);
     return rc;

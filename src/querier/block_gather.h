@@ -11,6 +11,6 @@
 CHECKED err block_gather_open(struct block_store *store, const struct search_hunt *hunt,
                               struct trace_sets *sets, const struct block_snapshot *of, struct fault *f,
                               void **ret_cursor);
-CHECKED err block_gather_next(void *cursor, const struct id_table *wanted, struct span_batch *out,
+CHECKED err block_gather_next(void *cursor, const struct id_table *wanted, struct gathered *out,
                               uint64_t *bytes, struct fault *f);
 void block_gather_close(void *cursor);

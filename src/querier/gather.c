@@ -2,12 +2,83 @@
 
 #include "vivace/base/mem.h"
 
+/* --- batches -----------------------------------------------------------------------------------------------
+ */
+
+static size_t
+gathered_bytes(const struct gathered *g)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        bytes += g->batches[i]->arena.bytes;
+    }
+    return bytes;
+}
+
+size_t
+gathered_room(const struct gathered *g)
+{
+    const size_t used = gathered_bytes(g);
+    return used < GATHER_BYTES_MAX ? GATHER_BYTES_MAX - used : 0;
+}
+
+struct span_batch *
+gathered_batch_add(struct gathered *g, size_t bytes_max)
+{
+    struct span_batch *b = mem_new(struct span_batch);
+    span_batch_init(b, bytes_max);
+    if (g->count == g->cap) {
+        g->cap = g->cap ? 2 * g->cap : 16;
+        g->batches = mem_realloc(g->batches, g->cap, sizeof(void *));
+    }
+    g->batches[g->count++] = b;
+    return b;
+}
+
+struct span_batch *
+gathered_batch(struct gathered *g)
+{
+    if (g->common == NULL) {
+        g->common = gathered_batch_add(g, GATHER_BYTES_MAX);
+    }
+    return g->common;
+}
+
+static void
+gathered_clear(struct gathered *g)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        span_batch_fini(g->batches[i]);
+        mem_free(g->batches[i]);
+    }
+    g->count = 0;
+    g->common = NULL;
+}
+
+static bool
+has_spans(const struct gathered *g)
+{
+    bool some = false;
+    for (size_t i = 0; i < g->count; i++) {
+        some = some || g->batches[i]->span_count;
+    }
+    return some;
+}
+
+size_t
+gather_bytes(const struct gather *g)
+{
+    return gathered_bytes(&g->spans);
+}
+
+/* --- passes ------------------------------------------------------------------------------------------------
+ */
+
 void
 gather_init(struct gather *g, const struct search_query *q)
 {
     *g = (struct gather){.q = q};
     id_table_init(&g->wanted, TRACE_ID_BYTES);
-    span_batch_init(&g->batch, GATHER_BYTES_MAX);
     for (size_t i = 0; i < q->source_count; i++) {
         g->goal = q->sources[i].gather_open ? GATHER_FIRST : g->goal;
     }
@@ -27,7 +98,8 @@ gather_fini(struct gather *g)
 {
     close_cursor(g);
     id_table_fini(&g->wanted);
-    span_batch_fini(&g->batch);
+    gathered_clear(&g->spans);
+    mem_free(g->spans.batches);
     mem_free(g->positions);
     mem_free(g->starts);
     mem_free(g->rows);
@@ -38,7 +110,7 @@ static void
 want(struct gather *g, const struct candidates *c, size_t n)
 {
     close_cursor(g);
-    span_batch_reset(&g->batch);
+    gathered_clear(&g->spans);
     id_table_clear(&g->wanted);
     for (size_t i = 0; i < n; i++) {
         *id_table_put(&g->wanted, &c->v[g->positions[i]].id) = i + 1;
@@ -64,22 +136,44 @@ gather_begin(struct gather *g, struct candidates *c)
     return true;
 }
 
+/* The place of the trace + 1; spans of one stand together. */
+static uint64_t
+place_of(const struct gather *g, const struct span_batch *b, size_t row, uint64_t before)
+{
+    return row && trace_id_eq(&b->spans[row].trace, &b->spans[row - 1].trace)
+               ? before
+               : id_table_get(&g->wanted, &b->spans[row].trace);
+}
+
 /* Sort the rows by trace, in order of arrival within one. */
 static void
 index_rows(struct gather *g)
 {
-    const size_t n = g->batch.span_count;
+    size_t n = 0;
+    for (size_t k = 0; k < g->spans.count; k++) {
+        n += g->spans.batches[k]->span_count;
+    }
     g->starts = mem_realloc(g->starts, g->count + 2, sizeof *g->starts);
     g->rows = mem_realloc(g->rows, n + 1, sizeof *g->rows);
     memset(g->starts, 0, (g->count + 2) * sizeof *g->starts);
-    for (size_t i = 0; i < n; i++) {
-        g->starts[id_table_get(&g->wanted, &g->batch.spans[i].trace) + 1]++;
+    for (size_t k = 0; k < g->spans.count; k++) {
+        const struct span_batch *b = g->spans.batches[k];
+        uint64_t at = 0;
+        for (size_t i = 0; i < b->span_count; i++) {
+            at = place_of(g, b, i, at);
+            g->starts[at + 1]++;
+        }
     }
     for (size_t i = 1; i < g->count + 2; i++) {
         g->starts[i] += g->starts[i - 1];
     }
-    for (size_t i = 0; i < n; i++) { /* starts[place + 1] moves up to where place + 1 begins */
-        g->rows[g->starts[id_table_get(&g->wanted, &g->batch.spans[i].trace)]++] = (uint32_t)i;
+    for (size_t k = 0; k < g->spans.count; k++) { /* starts[place + 1] moves up to where place + 1 begins */
+        const struct span_batch *b = g->spans.batches[k];
+        uint64_t at = 0;
+        for (size_t i = 0; i < b->span_count; i++) {
+            at = place_of(g, b, i, at);
+            g->rows[g->starts[at]++] = (struct gathered_row){(uint32_t)k, (uint32_t)i};
+        }
     }
 }
 
@@ -136,14 +230,14 @@ gather_read(struct gather *g, struct candidates *c, uint64_t *bytes, struct faul
         rc = source->gather_open(source->ctx, &g->hunt, f, &g->cursor);
     }
     if (rc == OK) {
-        rc = source->gather_next(g->cursor, &g->wanted, &g->batch, bytes, f);
+        rc = source->gather_next(g->cursor, &g->wanted, &g->spans, bytes, f);
     }
     if (rc == ERR_NOT_FOUND) {
         close_cursor(g);
         g->source++;
         return OK;
     }
-    if (rc == ERR_LIMIT && g->batch.span_count) {
+    if (rc == ERR_LIMIT && has_spans(&g->spans)) {
         retry_with_fewer(g, c);
         if (f) {
             *f = (struct fault){0};
@@ -154,15 +248,18 @@ gather_read(struct gather *g, struct candidates *c, uint64_t *bytes, struct faul
 }
 
 err
-gather_take(struct gather *g, struct span_batch *out)
+gather_copy(const struct gather *g, size_t place, struct span_batch *out)
 {
     struct span_copy_memo memo = {0};
-    size_t place = g->at++;
-    for (uint32_t i = g->starts[place]; i < g->starts[place + 1]; i++) {
-        err rc = span_batch_copy_span(out, &g->batch, g->rows[i], false, &memo);
-        if (rc != OK) {
-            return rc;
+    uint32_t batch = UINT32_MAX;
+    err rc = OK;
+    for (uint32_t i = g->starts[place]; rc == OK && i < g->starts[place + 1]; i++) {
+        const struct gathered_row *r = &g->rows[i];
+        if (r->batch != batch) {
+            memo = (struct span_copy_memo){0};
+            batch = r->batch;
         }
+        rc = span_batch_copy_span(out, g->spans.batches[batch], r->row, false, &memo);
     }
-    return OK;
+    return rc;
 }

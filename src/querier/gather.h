@@ -14,14 +14,26 @@
 #define GATHER_MIN       16 /* fewer are not worth a pass */
 #define GATHER_BYTES_MAX ((size_t)64 << 20)
 
+/* Spans in batches, those of a trace in the order of the batches and of the rows in them. */
+struct gathered {
+    struct span_batch **batches;
+    size_t count, cap;
+    struct span_batch *common; /* one of them, or NULL */
+};
+
+struct gathered_row {
+    uint32_t batch, row;
+};
+
 struct gather {
     const struct search_query *q;
-    struct id_table wanted;  /* id -> place + 1 */
-    uint32_t *positions;     /* by place: in the candidates */
-    uint32_t *starts, *rows; /* by place + 1: spans of it are rows[starts[place] .. starts[place + 1]) */
-    size_t count, at;        /* traces; the next to judge */
-    size_t goal;             /* how many to take the next time; 0: none any more */
-    struct span_batch batch;
+    struct id_table wanted; /* id -> place + 1 */
+    uint32_t *positions;    /* by place: in the candidates */
+    uint32_t *starts;       /* by place + 1: spans of it are rows[starts[place] .. starts[place + 1]) */
+    struct gathered_row *rows;
+    size_t count, at; /* traces; the next to judge */
+    size_t goal;      /* how many to take the next time; 0: none any more */
+    struct gathered spans;
     struct search_hunt hunt; /* of the cursor */
     struct search *search;   /* NULL: spans are wanted whole */
     void *looked;            /* the search's own cursor of the source */
@@ -32,9 +44,11 @@ struct gather {
 
 void gather_init(struct gather *g, const struct search_query *q);
 void gather_fini(struct gather *g);
+/* Bytes it holds from the system for spans. */
+size_t gather_bytes(const struct gather *g);
 /* Take candidates and begin to read. False when there are too few, or no source to read. */
 bool gather_begin(struct gather *g, struct candidates *c);
-/* A record of what is to be read. */
+/* A step of what is to be read. */
 CHECKED err gather_read(struct gather *g, struct candidates *c, uint64_t *bytes, struct fault *f);
 /* Traces are waiting, or being read. */
 static inline bool
@@ -48,5 +62,6 @@ gather_peek(const struct gather *g, const struct candidates *c)
 {
     return gather_is_active(g) ? c->v[g->positions[g->at]].start_ns : 0;
 }
-/* Copy the next one's gathered spans to `out` (bytes stay in g->batch). ERR_LIMIT when that is full. */
-CHECKED err gather_take(struct gather *g, struct span_batch *out);
+/* Copy the spans of the trace at `place` to `out` (bytes stay in the gather). ERR_LIMIT when that is full.
+ * Threads: any, once all is read. */
+CHECKED err gather_copy(const struct gather *g, size_t place, struct span_batch *out);

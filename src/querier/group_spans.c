@@ -39,6 +39,12 @@ struct group_spans {
     uint32_t *out_resource, *scope_of_resource;
 };
 
+static err
+full(struct fault *f)
+{
+    return FAULT(f, ERR_LIMIT, "the traces are larger than a query may read");
+}
+
 /* --- what to read -----------------------------------------------------------------------------------------
  */
 
@@ -192,11 +198,14 @@ out:
 }
 
 err
-group_spans_open(struct group_spans *g, struct span_batch *out, struct fault *f)
+group_spans_open(struct group_spans *g, struct span_batch *out, size_t rows, struct fault *f)
 {
     struct group_scan *s = g->s;
     err rc = OK;
     g->out = out;
+    if (!span_batch_reserve_spans(out, rows)) {
+        return full(f);
+    }
     TRY(group_starts(s, f, &g->starts));
     TRY(group_span_ids(s, f, &g->ids));
     TRY(group_column(s, BLOCK_DURATION, f, &g->duration));
@@ -218,12 +227,6 @@ out:
 
 /* --- attributes -------------------------------------------------------------------------------------------
  */
-
-static err
-full(struct fault *f)
-{
-    return FAULT(f, ERR_LIMIT, "the traces are larger than a query may read");
-}
 
 static void
 put_element(struct buf *out, const struct tql_static *e)

@@ -12,8 +12,9 @@ struct group_spans;
 
 struct group_spans *group_spans_create(struct group_scan *s);
 void group_spans_destroy(struct group_spans *g); /* accepts NULL */
-/* After the scan's open. `out` may have spans of other row groups already. ERR_LIMIT: `out` is full. */
-CHECKED err group_spans_open(struct group_spans *g, struct span_batch *out, struct fault *f);
+/* After the scan's open. `rows` will be added. `out` may have spans of other row groups already. ERR_LIMIT:
+ * `out` is full. */
+CHECKED err group_spans_open(struct group_spans *g, struct span_batch *out, size_t rows, struct fault *f);
 /* Append the rows [from, to) of one trace. */
 CHECKED err group_spans_add(struct group_spans *g, const trace_id *id, uint32_t from, uint32_t to,
                             struct fault *f);

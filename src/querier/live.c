@@ -107,7 +107,7 @@ gather_close(void *cursor)
 }
 
 static err
-gather_next(void *cursor, const struct id_table *wanted, struct span_batch *out, uint64_t *bytes,
+gather_next(void *cursor, const struct id_table *wanted, struct gathered *out, uint64_t *bytes,
             struct fault *f)
 {
     struct live_records *r = cursor;
@@ -116,7 +116,7 @@ gather_next(void *cursor, const struct id_table *wanted, struct span_batch *out,
     err rc = live_records_next(r, wanted, &stats, f);
     *bytes += stats.bytes;
     for (size_t i = 0; rc == OK && i < r->batch.span_count; i++) {
-        rc = span_batch_copy_span(out, &r->batch, i, true, &memo);
+        rc = span_batch_copy_span(gathered_batch(out), &r->batch, i, true, &memo);
     }
     return rc == ERR_AGAIN ? OK : rc;
 }

@@ -1,5 +1,6 @@
 #include "vivace/querier/search.h"
 
+#include "ahead.h"
 #include "gather.h"
 #include "prefilter.h"
 #include "result.h"
@@ -22,6 +23,7 @@ struct search {
     struct search_query q;
     struct candidates candidates;
     struct gather gather;
+    struct ahead ahead;
     struct reading *readings;
     size_t reading_count;
     struct trace_source *trace_sources; /* first those one trace is found in at a time */
@@ -53,6 +55,7 @@ search_create(const struct search_query *q)
         s->trace_sources[at] = source->trace;
     }
     gather_init(&s->gather, &s->q);
+    ahead_init(&s->ahead, &s->q);
     s->gather.search = q->matched && !q->matched_rows ? NULL : s;
     eval_init(&s->eval, q->plan, SEARCH_TRACE_BYTES_MAX, &s->q.guard);
     span_batch_init(&s->trace, SEARCH_TRACE_BYTES_MAX);
@@ -68,6 +71,7 @@ search_destroy(struct search *s)
         return;
     }
     gather_fini(&s->gather);
+    ahead_fini(&s->ahead);
     for (size_t i = 0; i < s->reading_count; i++) {
         if (s->readings[i].cursor) {
             s->readings[i].source->close(s->readings[i].cursor);
@@ -125,8 +129,8 @@ open_all(struct search *s, struct fault *f)
 static err
 account(struct search *s, struct fault *f)
 {
-    size_t held = s->kept.bytes + s->eval.arena.bytes + s->trace.arena.bytes + s->gather.batch.arena.bytes +
-                  s->found_cap * sizeof(void *);
+    size_t held = s->kept.bytes + s->eval.arena.bytes + s->trace.arena.bytes + gather_bytes(&s->gather) +
+                  ahead_bytes(&s->ahead) + s->found_cap * sizeof(void *);
     if (s->q.budget == NULL || held <= s->reserved) {
         return OK;
     }
@@ -187,7 +191,7 @@ assemble(struct search *s, const trace_id *id, bool gathered, struct fault *f)
                                .by_start = true,
                                .cancelled = s->q.guard.cancelled};
     span_batch_reset(&s->trace);
-    err rc = gathered ? gather_take(&s->gather, &s->trace) : OK;
+    err rc = gathered ? gather_copy(&s->gather, s->gather.at, &s->trace) : OK;
     if (rc == OK) {
         rc = trace_find(&find, &s->trace, &g);
     }
@@ -344,15 +348,30 @@ frontier(struct search *s)
 }
 
 static err
+read_gathered(struct search *s, struct fault *f)
+{
+    struct gather *g = &s->gather;
+    g->looked = g->source < s->reading_count ? s->readings[g->source].cursor : NULL;
+    ahead_forget(&s->ahead);
+    err rc = gather_read(g, &s->candidates, &s->result.stats.bytes, f);
+    return rc == OK ? account(s, f) : rc;
+}
+
+/* What traces have in sources that gather nothing is not known ahead. */
+static err
 judge_gathered(struct search *s, struct fault *f)
 {
-    const trace_id id = s->candidates.v[s->gather.positions[s->gather.at]].id;
-    if (s->gather.reading) {
-        const size_t at = s->gather.source;
-        s->gather.looked = at < s->reading_count ? s->readings[at].cursor : NULL;
-        return gather_read(&s->gather, &s->candidates, &s->result.stats.bytes, f);
+    struct gather *g = &s->gather;
+    const trace_id id = s->candidates.v[g->positions[g->at]].id;
+    err rc = OK;
+    if (s->single_count == 0 && ahead_rules_out(&s->ahead, g, search_cut(s))) {
+        s->result.stats.traces++;
+        rc = g->at == s->ahead.from ? account(s, f) : OK;
+    } else {
+        rc = judge(s, &id, true, f);
     }
-    return judge(s, &id, true, f);
+    g->at++;
+    return rc;
 }
 
 /* One record, or one trace. Newest first: what is ready is judged once no source can bring a later one. */
@@ -366,7 +385,7 @@ work(struct search *s, struct fault *f)
         return OK;
     }
     if (gather_is_active(&s->gather)) {
-        return judge_gathered(s, f);
+        return s->gather.reading ? read_gathered(s, f) : judge_gathered(s, f);
     }
     /* without a limit every candidate is judged: all are known first, and many are read together */
     const bool all = s->q.limit == 0;

@@ -194,27 +194,66 @@ out:
     return rc;
 }
 
+/* Does it have the trace? */
+static err
+ask_one(struct trace_sets *t, struct trace_set *set, const struct block_reader *r, size_t group,
+        const trace_id *id, uint64_t hash, struct fault *f, bool *ret)
+{
+    err rc = OK;
+    *ret = false;
+    if (set->bloom && !parquet_bloom_has(set->bloom, hash)) {
+        return OK;
+    }
+    if (!set->has_ids) {
+        TRY(load_ids(t, r, group, set, f));
+    }
+    *ret = bsearch(id, set->ids, set->count, sizeof *set->ids, by_id) != NULL;
+out:
+    return rc;
+}
+
+static err
+ready_to_ask(struct trace_sets *t, struct trace_set *set, const struct block_reader *r, size_t group,
+             struct fault *f)
+{
+    uint64_t bytes = 0;
+    if (set->bloom || set->no_bloom) {
+        return OK;
+    }
+    err rc = block_reader_trace_filter(r, group, &bytes, f, &set->bloom);
+    count_read(t, bytes);
+    set->no_bloom = rc == ERR_NOT_FOUND;
+    return set->no_bloom ? OK : rc;
+}
+
 err
 trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
                const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret, struct fault *f)
 {
     struct trace_set *set = &t->sets[block][group];
+    bool has = false;
     err rc = OK;
-    if (set->bloom == NULL && !set->no_bloom) {
-        uint64_t bytes = 0;
-        rc = block_reader_trace_filter(r, group, &bytes, f, &set->bloom);
-        count_read(t, bytes);
-        set->no_bloom = rc == ERR_NOT_FOUND;
-        TRY(rc == ERR_NOT_FOUND ? OK : rc);
-    }
+    TRY(ready_to_ask(t, set, r, group, f));
     for (size_t i = 0; i < n; i++) {
-        if (ret[i] || (set->bloom && !parquet_bloom_has(set->bloom, hashes[i]))) {
-            continue;
+        if (!ret[i]) {
+            TRY(ask_one(t, set, r, group, &ids[i], hashes[i], f, &has));
+            ret[i] = has;
         }
-        if (!set->has_ids) {
-            TRY(load_ids(t, r, group, set, f));
-        }
-        ret[i] |= bsearch(&ids[i], set->ids, set->count, sizeof *set->ids, by_id) != NULL;
+    }
+out:
+    return rc;
+}
+
+err
+trace_sets_any(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
+               const trace_id *ids, const uint64_t *hashes, size_t n, struct fault *f, bool *ret)
+{
+    struct trace_set *set = &t->sets[block][group];
+    err rc = OK;
+    *ret = false;
+    TRY(ready_to_ask(t, set, r, group, f));
+    for (size_t i = 0; i < n && !*ret; i++) {
+        TRY(ask_one(t, set, r, group, &ids[i], hashes[i], f, ret));
     }
 out:
     return rc;

@@ -30,6 +30,9 @@ CHECKED err trace_sets_enter(struct trace_sets *t, size_t block, const struct bl
 CHECKED err trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
                            const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret,
                            struct fault *f);
+/* Does the row group have any of them? */
+CHECKED err trace_sets_any(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
+                           const trace_id *ids, const uint64_t *hashes, size_t n, struct fault *f, bool *ret);
 /* All trace ids of a row group, in order. Valid until fini. */
 CHECKED err trace_sets_list(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
                             const trace_id **ret_ids, size_t *ret_count, struct fault *f);

@@ -121,6 +121,9 @@ struct span_link *span_batch_add_link(struct span_batch *b);
 struct scope *span_batch_add_scope(struct span_batch *b);
 struct resource *span_batch_add_resource(struct span_batch *b);
 
+/* Room for `more` spans, so that adding them moves none. False when max_bytes would be passed. */
+bool span_batch_reserve_spans(struct span_batch *b, size_t more);
+
 /* Where all arrays end: what a batch is rolled back to when the rest is refused. Memory stays in use. */
 struct span_batch_mark {
     size_t spans, attrs, events, links, scopes, resources;

@@ -28,6 +28,7 @@
 #define SEARCH_MARGIN_NS UINT64_C(3600000000000)
 
 struct candidates;
+struct gathered;
 struct id_table;
 struct eval;
 struct ingester;
@@ -74,7 +75,7 @@ struct search_source {
      * milliseconds at a time, and copy the spans of the wanted traces (bytes too). ERR_NOT_FOUND: all is
      * read; ERR_LIMIT: `out` is full. */
     err (*gather_open)(void *ctx, const struct search_hunt *hunt, struct fault *f, void **ret_cursor);
-    err (*gather_next)(void *cursor, const struct id_table *wanted, struct span_batch *out, uint64_t *bytes,
+    err (*gather_next)(void *cursor, const struct id_table *wanted, struct gathered *out, uint64_t *bytes,
                        struct fault *f);
     void (*gather_close)(void *cursor);
     void *ctx;
@@ -89,6 +90,13 @@ struct trace_source trace_source_blocks(_Atomic(struct block_store *) *at);
 /* `start_ns` is at or after the trace's start; `bits` as prefilter_span says. ERR_LIMIT over the budget. */
 CHECKED err candidates_offer(struct candidates *c, const trace_id *id, uint64_t start_ns, uint32_t bits,
                              struct fault *f);
+
+/* Where gather_next puts spans: the batch for whoever reads one thing after the other; or one more, which
+ * holds at most bytes_max, to be filled on any thread before gather_next returns. */
+struct span_batch *gathered_batch(struct gathered *g);
+struct span_batch *gathered_batch_add(struct gathered *g, size_t bytes_max);
+/* How many bytes fit in. */
+size_t gathered_room(const struct gathered *g);
 
 struct search_query {
     const struct tql_plan *plan;

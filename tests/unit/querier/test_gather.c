@@ -1,7 +1,10 @@
 /* Traces of which every block has a part are judged together, as many at once as there are threads, and the
  * answer is that of one block; what stops a search stops it there too. */
+#include "block_gather.h"
 #include "fake_store.h"
+#include "gather.h"
 
+#include "vivace/base/table.h"
 #include "vivace/querier/search.h"
 #include "vivace/runtime/pool.h"
 #include "vivace/traceql/traceql.h"
@@ -287,6 +290,67 @@ spread_traces_are_answered_as_those_of_one_block(void **state)
     world_fini(&one);
 }
 
+/* One pass over the blocks: the spans it brings, and the bytes it reads for them. */
+static size_t
+gather_pass(struct world *w, struct question *x, struct trace_sets *sets, const struct id_table *wanted,
+            uint64_t *bytes)
+{
+    const struct search_hunt hunt = {
+        .tenant = x->tenant, .plan = &x->plan, .end_ns = UINT64_MAX, .pool = w->pool};
+    struct gathered out = {0};
+    struct fault f = {0};
+    void *cursor = NULL;
+    size_t spans = 0;
+    err rc = OK;
+    *bytes = 0;
+    assert_ok(block_gather_open(&w->store, &hunt, sets, &w->store.snapshot, &f, &cursor), &f);
+    do {
+        rc = block_gather_next(cursor, wanted, &out, bytes, &f);
+    } while (rc == OK);
+    assert_int_equal(rc, ERR_NOT_FOUND);
+    block_gather_close(cursor);
+    for (size_t i = 0; i < out.count; i++) {
+        spans += out.batches[i]->span_count;
+        span_batch_fini(out.batches[i]);
+        mem_free(out.batches[i]);
+    }
+    mem_free(out.batches);
+    return spans;
+}
+
+static void
+row_groups_that_are_known_to_have_none_of_the_traces_are_not_read(void **state)
+{
+    struct world w;
+    struct question x;
+    struct trace_sets sets;
+    struct id_table wanted;
+    uint64_t first = 0;
+    uint64_t again = 0;
+    uint64_t none = 0;
+    (void)state;
+    world_make(&w, 3, false, 2);
+    question_make(&x, &w, queries[0], 0);
+    trace_sets_init(&sets, w.store.snapshot.count, NULL);
+    id_table_init(&wanted, TRACE_ID_BYTES);
+    const trace_id seam = {.b = {(uint8_t)(90 * 37), 0, 90, 1}};
+    *id_table_put(&wanted, &seam) = 1;
+    assert_in_range(gather_pass(&w, &x, &sets, &wanted, &first), SPANS, 2 * SPANS);
+    assert_in_range(gather_pass(&w, &x, &sets, &wanted, &again), SPANS, 2 * SPANS);
+    assert_true(again > 0 && again < first); /* no filters, no ids */
+    id_table_clear(&wanted);
+    const trace_id unknown = {.b = {7, 7, 7, 7}};
+    *id_table_put(&wanted, &unknown) = 1;
+    assert_int_equal(gather_pass(&w, &x, &sets, &wanted, &none), 0);
+    assert_true(none < again); /* at most the ids that a filter is wrong about */
+    assert_int_equal(gather_pass(&w, &x, &sets, &wanted, &none), 0);
+    assert_int_equal(none, 0);
+    id_table_fini(&wanted);
+    trace_sets_fini(&sets);
+    question_fini(&x);
+    world_fini(&w);
+}
+
 static void
 a_search_that_gathers_stops_at_the_memory_it_may_use(void **state)
 {
@@ -371,6 +435,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spread_traces_are_answered_as_those_of_one_block),
+        cmocka_unit_test(row_groups_that_are_known_to_have_none_of_the_traces_are_not_read),
         cmocka_unit_test(a_search_that_gathers_stops_at_the_memory_it_may_use),
         cmocka_unit_test(a_search_that_gathers_stops_when_it_is_cancelled),
         cmocka_unit_test(a_search_that_gathers_stops_at_its_deadline),

@@ -113,7 +113,7 @@ fake_gather_open(void *ctx, const struct search_hunt *hunt, struct fault *f, voi
 }
 
 static err
-fake_gather_next(void *cursor, const struct id_table *wanted, struct span_batch *out, uint64_t *bytes,
+fake_gather_next(void *cursor, const struct id_table *wanted, struct gathered *out, uint64_t *bytes,
                  struct fault *f)
 {
     struct fake_cursor *c = cursor;
@@ -125,7 +125,8 @@ fake_gather_next(void *cursor, const struct id_table *wanted, struct span_batch 
     const struct span_batch *b = &c->of->chunks[c->chunk++];
     *bytes += 1;
     for (size_t i = 0; i < b->span_count; i++) {
-        if (id_table_get(wanted, &b->spans[i].trace) && span_batch_copy_span(out, b, i, true, &memo) != OK) {
+        if (id_table_get(wanted, &b->spans[i].trace) &&
+            span_batch_copy_span(gathered_batch(out), b, i, true, &memo) != OK) {
             return ERR_LIMIT;
         }
     }
