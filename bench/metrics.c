@@ -58,10 +58,12 @@ main(int argc, char **argv)
 {
     struct scene s = {.o = SCENE_DEFAULTS};
     double runs = 20, budget_s = 30;
+    const char *only = NULL;
     const struct arg list[] = {
         SCENE_ARGS(&s.o),
         {"--runs", "of each query, after one to warm up", .number = &runs},
         {"--budget", "seconds for one query's runs, at least three", .number = &budget_s},
+        {"--only", "shapes, with commas between their names", .text = &only},
         {0},
     };
     args_parse(argc, argv, "bench_metrics: TraceQL metrics queries over a settled corpus", list);
@@ -85,7 +87,7 @@ main(int argc, char **argv)
     for (size_t i = 0; i < known + others; i++) {
         all[i] = i < known ? counts[i] : shapes[i - known];
     }
-    struct shape_run r = {.scene = &s, .runs = (uint32_t)runs, .budget_s = budget_s};
+    struct shape_run r = {.scene = &s, .runs = (uint32_t)runs, .budget_s = budget_s, .only = only};
     shapes_measure(&r, "metrics", all, known + others);
     free(all);
     return scene_close(&s);

@@ -55,7 +55,8 @@ static TABLE(trace_by_id_table, trace_by_id_rows, S);
 static const struct field metrics_rows[] = {
     ROW(DURATION, "max_duration", metrics.max_duration_ns, NULL, "168h0m0s",
         "Longest range of a metrics query; 0: no bound (Tempo: 24h)."),
-    ROW(UINT, "max_exemplars", metrics.max_exemplars, NULL, "100", "Exemplars of an answer."),
+    ROW(UINT, "max_exemplars", metrics.max_exemplars, NULL, "100",
+        "Exemplars of an answer, shared by its series."),
     ROW(UINT, "max_response_series", metrics.max_response_series, NULL, "0",
         "Series of an answer; 0: no bound."),
     ROW(UINT, "max_intervals", metrics.max_intervals, NULL, "10000", "Steps of a query; 0: no bound."),

@@ -359,18 +359,38 @@ out:
     return rc;
 }
 
-err
-group_trace_of(struct group_scan *s, size_t row, struct fault *f, trace_id *ret)
+/* The ID of the trace of a row, of whose page no other row is decoded. */
+static err
+read_trace_id(struct group_scan *s, uint32_t row, struct fault *f, trace_id *ret)
 {
-    const struct raw_column *raw = NULL;
+    struct parquet_column *c = s->priv->column;
+    struct parquet_page page;
+    struct parquet_vector v;
     err rc = OK;
-    TRY(raw_fixed(s, BLOCK_TRACE_ID, f, &raw));
-    if (raw->value_count != s->rows) {
-        return scan_corrupt(s, "columns have different numbers of rows", f);
+    TRY(parquet_column_seek(c, row, f));
+    rc = parquet_column_next(c, f, &page);
+    if (rc == ERR_NOT_FOUND) {
+        return scan_corrupt(s, "a column ends before its row group", f);
     }
-    if (!hex_decode(raw->values.bytes[raw->codes ? raw->codes[row] : row], ret->b, TRACE_ID_BYTES)) {
+    TRY(rc);
+    TRY(parquet_column_decode_rows(c, PARQUET_DECODE_VALUES, row, (uint64_t)row + 1, f, &v));
+    if (v.values.count != 1 || !hex_decode(v.values.bytes[0], ret->b, TRACE_ID_BYTES)) {
         return scan_corrupt(s, "trace_id is not 32 hex digits", f);
     }
+out:
+    return rc;
+}
+
+err
+group_traces_of(struct group_scan *s, const uint32_t *rows, size_t n, struct fault *f, trace_id *ret)
+{
+    const int32_t leaf = s->priv->schema->column[BLOCK_TRACE_ID];
+    err rc = OK;
+    TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
+    for (size_t i = 0; i < n; i++) {
+        TRY(read_trace_id(s, rows[i], f, &ret[i]));
+    }
+    rc = scan_account(s, f);
 out:
     return rc;
 }

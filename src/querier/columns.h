@@ -109,8 +109,9 @@ CHECKED err group_span_ids(struct group_scan *s, struct fault *f, const span_id 
 CHECKED err group_column(struct group_scan *s, enum block_column c, struct fault *f,
                          const struct slot_vector **ret);
 CHECKED err group_traces(struct group_scan *s, struct fault *f, struct group_traces *ret);
-/* The trace of one row, for those that look at few. */
-CHECKED err group_trace_of(struct group_scan *s, size_t row, struct fault *f, trace_id *ret);
+/* The traces of `n` rows, rising, for those that look at few: only pages that hold one are decompressed. */
+CHECKED err group_traces_of(struct group_scan *s, const uint32_t *rows, size_t n, struct fault *f,
+                            trace_id *ret);
 /* service.name of each row's resource when it is a string, else empty. */
 CHECKED err group_services(struct group_scan *s, struct fault *f, const struct slot_vector **ret);
 

@@ -12,6 +12,7 @@ compare_set_init(struct compare_set *s, const struct metrics_query *q)
         str_table_init(&s->by_name[i]);
     }
     arena_init(&s->memory, METRICS_BYTES_MAX);
+    exemplars_init(&s->exemplars, q);
 }
 
 void
@@ -26,12 +27,13 @@ compare_set_fini(struct compare_set *s)
     }
     mem_free(s->attrs);
     arena_fini(&s->memory);
+    exemplars_fini(&s->exemplars);
 }
 
 size_t
 compare_set_bytes(const struct compare_set *s)
 {
-    return s->memory.bytes + s->table_bytes;
+    return s->memory.bytes + s->table_bytes + exemplars_bytes(&s->exemplars);
 }
 
 struct compare_attr *
@@ -231,8 +233,8 @@ compare_set_merge(struct compare_set *into, const struct compare_set *from)
             }
         }
     }
-    for (int side = 0; side < COMPARE_SIDES; side++) {
-        exemplars_merge(into->q, &into->memory, &into->exemplars[side], from->exemplars[side]);
+    for (size_t side = 0; side < COMPARE_SIDES; side++) {
+        exemplars_merge(&into->exemplars, side, &from->exemplars, side);
     }
 }
 

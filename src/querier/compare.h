@@ -44,7 +44,7 @@ struct compare_set {
     size_t attr_count, attr_cap;
     struct str_table by_name[TQL_SCOPE_COUNT];
     struct compare_attr *intrinsics[TQL_INTRINSIC_COUNT];
-    struct exemplar *exemplars[COMPARE_SIDES];
+    struct exemplar_set exemplars; /* by side */
     struct arena memory;
     size_t table_bytes;
     bool full; /* an attribute was left out */

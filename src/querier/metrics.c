@@ -22,7 +22,7 @@ struct metrics {
     struct metrics_answer answer;
     struct metrics_group *groups;
     struct metrics_result result;
-    bool opened, done;
+    bool opened, read, done;
 };
 
 /* --- live data ------------------------------------------------------------------------------------------ */
@@ -287,9 +287,8 @@ work(struct metrics *m, struct fault *f)
 }
 
 static err
-step_spans(struct metrics *m, int64_t slice_ns, struct fault *f)
+step_spans(struct metrics *m, int64_t until, struct fault *f)
 {
-    const int64_t until = clock_mono_ns() + slice_ns;
     err rc = m->opened ? OK : open_all(m, f);
     while (rc == OK) {
         rc = query_guard_check(&m->q.guard, f);
@@ -301,19 +300,51 @@ step_spans(struct metrics *m, int64_t slice_ns, struct fault *f)
     return rc == ERR_NOT_FOUND ? OK : rc;
 }
 
+/* Everything is in: which exemplars are shown? */
+static err
+step_exemplars(struct metrics *m, int64_t until, struct fault *f)
+{
+    struct exemplar_set *exemplars = metrics_sink_exemplars(&m->sink);
+    err rc = OK;
+    if (!m->read) {
+        m->read = true;
+        metrics_blocks_gather(&m->blocks);
+        exemplars_mark(exemplars);
+        metrics_blocks_traces_begin(&m->blocks, exemplars);
+    }
+    while (rc == OK) {
+        rc = metrics_blocks_traces_step(&m->blocks, &m->result.stats, f);
+        if (rc == OK && clock_mono_ns() >= until) {
+            return ERR_AGAIN;
+        }
+    }
+    if (rc == ERR_NOT_FOUND) {
+        exemplars_choose(exemplars);
+        rc = OK;
+    }
+    return rc;
+}
+
 err
 metrics_step(struct metrics *m, int64_t slice_ns, struct fault *f)
 {
+    const int64_t until = clock_mono_ns() + slice_ns;
     err rc = OK;
     if (m->done) {
         return OK;
+    }
+    if (m->read) {
+        rc = step_exemplars(m, until, f);
+        m->done = rc == OK;
+        return rc;
     }
     if (m->search) {
         rc = search_step(m->search, slice_ns, f);
         m->result.stats = search_result(m->search)->stats;
     } else {
-        rc = step_spans(m, slice_ns, f);
+        rc = step_spans(m, until, f);
     }
+    rc = rc == OK ? step_exemplars(m, until, f) : rc;
     m->done = rc == OK;
     return rc;
 }

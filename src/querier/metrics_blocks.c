@@ -6,6 +6,8 @@
 struct block_task {
     struct block_reader *block;
     size_t row_group;
+    struct exemplar **v; /* traces of these rows; NULL: everything */
+    size_t count;
     err rc;
     struct fault fault;
 };
@@ -40,6 +42,8 @@ metrics_blocks_open(struct metrics_blocks *b, const struct metrics_query *q, str
 void
 metrics_blocks_fini(struct metrics_blocks *b)
 {
+    mem_free(b->unknown);
+    b->unknown = NULL;
     if (!b->open) {
         return;
     }
@@ -60,6 +64,24 @@ metrics_blocks_fini(struct metrics_blocks *b)
     *b = (struct metrics_blocks){0};
 }
 
+static err
+read_traces(struct group_reader *r, struct block_task *t)
+{
+    uint32_t *rows = mem_new_array(uint32_t, t->count);
+    trace_id *ids = mem_new_array(trace_id, t->count);
+    for (size_t i = 0; i < t->count; i++) {
+        rows[i] = t->v[i]->row;
+    }
+    err rc = group_reader_traces(r, t->block, t->row_group, rows, t->count, &t->fault, ids);
+    for (size_t i = 0; rc == OK && i < t->count; i++) {
+        t->v[i]->trace = ids[i];
+        t->v[i]->block = NULL;
+    }
+    mem_free(rows);
+    mem_free(ids);
+    return rc;
+}
+
 static void
 run_task(void *ctx, size_t slot, size_t i)
 {
@@ -76,7 +98,8 @@ run_task(void *ctx, size_t slot, size_t i)
     }
     t->rc = query_guard_check(&b->q->guard, &t->fault);
     if (t->rc == OK) {
-        t->rc = group_reader_run(&w->reader, t->block, t->row_group, &t->fault);
+        t->rc = t->v ? read_traces(&w->reader, t)
+                     : group_reader_run(&w->reader, t->block, t->row_group, &t->fault);
     }
 }
 
@@ -94,6 +117,22 @@ tell(struct metrics_blocks *b, struct search_stats *stats)
             w->bytes = bytes;
         }
     }
+}
+
+static err
+run_tasks(struct metrics_blocks *b, size_t n, struct search_stats *stats, struct fault *f)
+{
+    parallel_for(b->q->pool, n, run_task, b);
+    tell(b, stats);
+    for (size_t i = 0; i < n; i++) {
+        if (b->tasks[i].rc != OK) {
+            if (f) {
+                *f = b->tasks[i].fault;
+            }
+            return b->tasks[i].rc;
+        }
+    }
+    return OK;
 }
 
 err
@@ -119,17 +158,7 @@ metrics_blocks_step(struct metrics_blocks *b, struct search_stats *stats, struct
         stats->jobs_done = stats->jobs;
         return ERR_NOT_FOUND;
     }
-    parallel_for(b->q->pool, n, run_task, b);
-    tell(b, stats);
-    for (size_t i = 0; i < n; i++) {
-        if (b->tasks[i].rc != OK) {
-            if (f) {
-                *f = b->tasks[i].fault;
-            }
-            return b->tasks[i].rc;
-        }
-    }
-    return OK;
+    return run_tasks(b, n, stats, f);
 }
 
 void
@@ -144,6 +173,34 @@ metrics_blocks_gather(struct metrics_blocks *b)
             w->own.roots = b->sink->roots;
         }
     }
+}
+
+/* --- the traces of exemplars ---------------------------------------------------------------------------- */
+
+void
+metrics_blocks_traces_begin(struct metrics_blocks *b, struct exemplar_set *s)
+{
+    b->unknown = mem_realloc(b->unknown, s->count + (size_t)1, sizeof(void *));
+    b->unknown_count = exemplars_unknown(s, b->unknown);
+    b->unknown_at = 0;
+}
+
+err
+metrics_blocks_traces_step(struct metrics_blocks *b, struct search_stats *stats, struct fault *f)
+{
+    const size_t max = b->worker_count * METRICS_GROUPS_AT_ONCE;
+    size_t n = 0;
+    while (n < max && b->unknown_at < b->unknown_count) {
+        struct exemplar **v = &b->unknown[b->unknown_at];
+        struct block_task t = {.block = v[0]->block, .row_group = v[0]->row_group, .v = v};
+        while (b->unknown_at < b->unknown_count && v[t.count]->block == t.block &&
+               v[t.count]->row_group == t.row_group) {
+            t.count++;
+            b->unknown_at++;
+        }
+        b->tasks[n++] = t;
+    }
+    return n ? run_tasks(b, n, stats, f) : ERR_NOT_FOUND;
 }
 
 uint64_t

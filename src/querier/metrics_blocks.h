@@ -25,6 +25,8 @@ struct metrics_blocks {
     struct block_worker *workers;
     size_t worker_count;
     struct block_task *tasks;
+    struct exemplar **unknown; /* whose traces are to be read, as exemplars_unknown gives them */
+    size_t unknown_count, unknown_at;
     bool open;
 };
 
@@ -35,6 +37,9 @@ CHECKED err metrics_blocks_open(struct metrics_blocks *b, const struct metrics_q
 void metrics_blocks_fini(struct metrics_blocks *b); /* one that was never opened is fine */
 /* Some row groups. ERR_NOT_FOUND: all are read. */
 CHECKED err metrics_blocks_step(struct metrics_blocks *b, struct search_stats *stats, struct fault *f);
+/* Exemplars' traces, when all is read and gathered: begin, then step until ERR_NOT_FOUND. */
+void metrics_blocks_traces_begin(struct metrics_blocks *b, struct exemplar_set *s);
+CHECKED err metrics_blocks_traces_step(struct metrics_blocks *b, struct search_stats *stats, struct fault *f);
 /* What the workers have, into the query's sink. */
 void metrics_blocks_gather(struct metrics_blocks *b);
 /* No span in what is not read yet begins later. */

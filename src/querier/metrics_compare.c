@@ -590,7 +590,7 @@ set_limits(const struct cells *c, uint32_t *limits)
     const struct metrics_query *q = c->r->sink->q;
     for (uint32_t cell = 0; cell < c->nowhere; cell++) {
         const uint32_t stretch = exemplars_stretch(q, step_of(c, cell));
-        limits[cell] = (uint32_t)(exemplars_limit(q, c->set->exemplars[side_of(c, cell)], stretch) >> 32);
+        limits[cell] = (uint32_t)(exemplars_limit(&c->set->exemplars, side_of(c, cell), stretch) >> 32);
     }
     limits[c->nowhere] = 0;
 }
@@ -599,11 +599,9 @@ static err
 choose_exemplars(const struct cells *c, struct fault *f)
 {
     const struct group_reader *r = c->r;
-    const struct metrics_query *q = r->sink->q;
     const size_t rows = r->scan->rows;
     uint8_t hits[LOOP_PIECE];
     uint32_t *limits = arena_alloc(&c->r->memory, stride(c) * sizeof *limits);
-    err rc = OK;
     if (limits == NULL) {
         return group_reader_no_memory(f);
     }
@@ -614,22 +612,20 @@ choose_exemplars(const struct cells *c, struct fault *f)
         loop_hits(r->starts + from, NULL, c->of_row + from, limits, n, hits);
         for (size_t row = from; row < from + n; row++) {
             const uint32_t cell = c->of_row[row];
-            trace_id trace;
-            if (!hits[row - from] ||
-                !exemplars_want(q, c->set->exemplars[side_of(c, cell)], r->starts[row])) {
-                continue;
+            if (hits[row - from]) {
+                exemplars_add(&c->set->exemplars, side_of(c, cell),
+                              &(struct exemplar){.start_ns = r->starts[row],
+                                                 .block = r->block,
+                                                 .row_group = (uint32_t)r->scan->row_group,
+                                                 .row = (uint32_t)row});
+                some = true;
             }
-            TRY(group_trace_of(r->scan, row, f, &trace));
-            exemplars_add(q, &c->set->memory, &c->set->exemplars[side_of(c, cell)], r->starts[row], &trace,
-                          NULL);
-            some = true;
         }
         if (some) {
             set_limits(c, limits);
         }
     }
-out:
-    return rc;
+    return OK;
 }
 
 err

@@ -28,6 +28,7 @@ row_cells_make(struct group_reader *r, struct row_keys *keys, struct fault *f)
 {
     keys->width = intervals(r);
     keys->cells = NULL;
+    keys->counts = NULL;
     if (!matrix_pays(r, (uint64_t)keys->count * keys->width)) {
         return OK;
     }
@@ -73,6 +74,7 @@ count_rows(struct group_reader *r, struct row_keys *keys, struct fault *f)
         return group_reader_no_memory(f);
     }
     loop_count(keys->cells, r->count, matrix);
+    keys->counts = matrix;
     for (uint32_t group = 0; group < keys->count; group++) {
         for (uint32_t i = 0; i < keys->width; i++, matrix++) {
             struct timeline *at = *matrix ? row_keys_timeline(r, keys, group) : NULL;
@@ -146,38 +148,29 @@ is_measured(const struct group_reader *r, const struct tql_static *v)
 }
 
 /* The row may become an exemplar of its series. */
-static err
-offer(struct group_reader *r, struct timeline *at, uint32_t row, const struct slot_vector *measured,
-      struct fault *f)
+static void
+offer(struct group_reader *r, const struct timeline *at, uint32_t row, const struct slot_vector *measured)
 {
     struct timelines *t = &r->sink->timelines;
-    struct tql_static value = TQL_STATIC_NIL;
-    trace_id trace;
-    err rc = OK;
-    if (at == NULL || !timeline_wants_exemplar(t, at, r->starts[row])) {
-        return OK;
-    }
+    struct exemplar e = {
+        .start_ns = r->starts[row], .block = r->block, .row_group = (uint32_t)r->scan->row_group, .row = row};
     if (measured) {
-        value = vector_at(measured, row);
-        if (!is_measured(r, &value)) {
-            return OK;
-        }
+        e.measured = vector_at(measured, row);
     }
-    TRY(group_trace_of(r->scan, row, f, &trace));
-    timeline_exemplar(t, at, r->starts[row], &trace, &value);
-out:
-    return rc;
+    if (measured == NULL || is_measured(r, &e.measured)) {
+        exemplars_add(&t->exemplars, (size_t)(at - t->v), &e);
+    }
 }
 
-static err
-offer_each(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured, struct fault *f)
+static void
+offer_each(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured)
 {
-    err rc = OK;
     for (size_t k = 0; k < r->count; k++) {
-        TRY(offer(r, row_keys_timeline(r, keys, group_of(keys, k)), group_reader_row(r, k), measured, f));
+        const struct timeline *at = row_keys_timeline(r, keys, group_of(keys, k));
+        if (at) {
+            offer(r, at, group_reader_row(r, k), measured);
+        }
     }
-out:
-    return rc;
 }
 
 /* By cell the hash above which a row is of no use; 0: none is. (It may be too high, never too low.) */
@@ -186,27 +179,32 @@ struct limits {
     uint32_t *hashes;     /* by cell */
 };
 
-static uint32_t
-limit_of(const struct group_reader *r, const struct timeline *at, uint32_t stretch)
+/* Limits of a group's intervals. False: none of its rows is of use. */
+static bool
+set_limits(const struct group_reader *r, const struct limits *l, const struct row_keys *keys, uint32_t group)
 {
-    return at ? (uint32_t)(timeline_exemplar_limit(&r->sink->timelines, at, stretch) >> 32) : 0;
-}
-
-/* Limits of a group's intervals from `i` on that lie in one stretch: the next one behind them. */
-static uint32_t
-set_limits(struct limits *l, const struct row_keys *keys, uint32_t group, uint32_t i, uint32_t limit)
-{
-    const uint32_t stretch = l->stretch_of[i];
-    for (; i < keys->width && l->stretch_of[i] == stretch; i++) {
-        l->hashes[(size_t)group * keys->width + i] = limit;
+    const struct exemplar_set *s = &r->sink->timelines.exemplars;
+    const uint32_t place = keys->timelines[group];
+    uint32_t *hashes = l->hashes + (size_t)group * keys->width;
+    const uint32_t *counts = keys->counts ? keys->counts + (size_t)group * keys->width : NULL;
+    bool some = false;
+    for (uint32_t i = 0; i < keys->width; i++) {
+        if (place == 0 || place == KEYS_NO_TIMELINE || (counts && counts[i] == 0)) {
+            hashes[i] = 0;
+        } else if (i && l->stretch_of[i] == l->stretch_of[i - 1] && hashes[i - 1]) {
+            hashes[i] = hashes[i - 1];
+        } else {
+            hashes[i] = (uint32_t)(exemplars_limit(s, place - 1, l->stretch_of[i]) >> 32);
+        }
+        some = some || hashes[i];
     }
-    return i;
+    return some;
 }
 
 static err
-make_limits(struct group_reader *r, struct row_keys *keys, struct fault *f, struct limits *ret)
+make_limits(struct group_reader *r, struct row_keys *keys, struct fault *f, struct limits *ret,
+            bool *ret_some)
 {
-    const struct timelines *t = &r->sink->timelines;
     struct limits l = {0};
     l.stretch_of = arena_alloc(&r->memory, keys->width * sizeof *l.stretch_of);
     l.hashes = arena_alloc(&r->memory, ((size_t)keys->count * keys->width + 1) * sizeof *l.hashes);
@@ -216,38 +214,25 @@ make_limits(struct group_reader *r, struct row_keys *keys, struct fault *f, stru
     for (uint32_t i = 0; i < keys->width; i++) {
         l.stretch_of[i] = exemplars_stretch(r->sink->q, r->first_step + i);
     }
+    *ret_some = false;
     for (uint32_t group = 0; group < keys->count; group++) {
-        const uint32_t place = keys->timelines[group];
-        const struct timeline *at = place && place != KEYS_NO_TIMELINE ? &t->v[place - 1] : NULL;
-        for (uint32_t i = 0; i < keys->width;) {
-            i = set_limits(&l, keys, group, i, limit_of(r, at, l.stretch_of[i]));
-        }
+        *ret_some = set_limits(r, &l, keys, group) || *ret_some;
     }
     *ret = l;
     return OK;
 }
 
-static err
-offer_hit(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured, struct limits *l,
-          size_t k, struct fault *f)
+/* What a row that was looked at before is worth may have changed since. */
+static void
+offer_hit(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured,
+          const struct limits *l, size_t k)
 {
     const uint32_t row = group_reader_row(r, k);
     const uint32_t group = group_of(keys, k);
-    uint32_t i = r->steps[k] - r->first_step;
-    struct timeline *at = NULL;
-    err rc = OK;
-    if (exemplars_hash(r->starts[row]) > l->hashes[keys->cells[k]]) {
-        return OK; /* not any more */
+    if (exemplars_hash(r->starts[row]) <= l->hashes[keys->cells[k]]) {
+        offer(r, &r->sink->timelines.v[keys->timelines[group] - 1], row, measured);
+        (void)set_limits(r, l, keys, group);
     }
-    at = row_keys_timeline(r, keys, group);
-    TRY(offer(r, at, row, measured, f));
-    const uint32_t limit = limit_of(r, at, l->stretch_of[i]);
-    while (i > 0 && l->stretch_of[i - 1] == l->stretch_of[i]) {
-        i--;
-    }
-    (void)set_limits(l, keys, group, i, limit);
-out:
-    return rc;
 }
 
 err
@@ -256,21 +241,23 @@ counts_choose_exemplars(struct group_reader *r, struct row_keys *keys, const str
 {
     uint8_t hits[LOOP_PIECE];
     struct limits l;
+    bool some = false;
     err rc = OK;
     if (keys->cells == NULL) {
-        return offer_each(r, keys, measured, f);
+        offer_each(r, keys, measured);
+        return OK;
     }
-    TRY(make_limits(r, keys, f, &l));
-    for (size_t k = 0; k < r->count; k += LOOP_PIECE) {
+    TRY(make_limits(r, keys, f, &l, &some));
+    for (size_t k = 0; some && k < r->count; k += LOOP_PIECE) {
         const size_t n = r->count - k < LOOP_PIECE ? r->count - k : LOOP_PIECE;
         memset(hits, 0, sizeof hits);
         loop_hits(r->starts + (r->rows ? 0 : k), r->rows ? r->rows + k : NULL, keys->cells + k, l.hashes, n,
                   hits);
         for (size_t i = 0; i < n; i += 8) {
-            uint64_t some = 0;
-            memcpy(&some, hits + i, sizeof some);
-            for (; some; some &= some - 1) {
-                TRY(offer_hit(r, keys, measured, &l, k + i + (size_t)__builtin_ctzll(some) / 8, f));
+            uint64_t hit = 0;
+            memcpy(&hit, hits + i, sizeof hit);
+            for (; hit; hit &= hit - 1) {
+                offer_hit(r, keys, measured, &l, k + i + (size_t)__builtin_ctzll(hit) / 8);
             }
         }
     }

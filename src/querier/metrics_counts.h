@@ -8,6 +8,6 @@ CHECKED err row_cells_make(struct group_reader *r, struct row_keys *keys, struct
 /* `measured` is NULL for functions that only count. */
 CHECKED err counts_add(struct group_reader *r, struct row_keys *keys, const struct slot_vector *measured,
                        struct fault *f);
-/* Rows that may stand for their series; call it behind counts_add. */
+/* Rows that may stand for their series, into the sink's candidates; call it behind counts_add. */
 CHECKED err counts_choose_exemplars(struct group_reader *r, struct row_keys *keys,
                                     const struct slot_vector *measured, struct fault *f);

@@ -172,3 +172,15 @@ group_reader_run(struct group_reader *r, struct block_reader *block, size_t row_
 out:
     return rc;
 }
+
+err
+group_reader_traces(struct group_reader *r, struct block_reader *block, size_t row_group,
+                    const uint32_t *rows, size_t n, struct fault *f, trace_id *ret)
+{
+    err rc = OK;
+    use_block(r, block);
+    TRY(group_scan_open(r->scan, row_group, f));
+    TRY(group_traces_of(r->scan, rows, n, f, ret));
+out:
+    return rc;
+}

@@ -40,6 +40,9 @@ void group_reader_fini(struct group_reader *r);
 /* All rows of a row group. */
 CHECKED err group_reader_run(struct group_reader *r, struct block_reader *block, size_t row_group,
                              struct fault *f);
+/* The traces of `n` of its rows, rising. */
+CHECKED err group_reader_traces(struct group_reader *r, struct block_reader *block, size_t row_group,
+                                const uint32_t *rows, size_t n, struct fault *f, trace_id *ret);
 /* metrics_compare.c: the rows that count, for compare(). */
 CHECKED err group_reader_compare(struct group_reader *r, struct fault *f);
 uint64_t group_reader_bytes(const struct group_reader *r);

@@ -13,6 +13,7 @@ struct row_keys {
     uint32_t *timelines; /* by group: position + 1, KEYS_NO_TIMELINE; 0: not asked for yet */
     /* row_cells_make: by row that counts group * width + interval - first_step; NULL: there are too many */
     const uint32_t *cells;
+    const uint32_t *counts; /* rows by cell; NULL: not counted */
     uint32_t width;
     uint32_t *sample; /* by group: a row; NULL: the group is a code of the only label's dictionary */
 };

@@ -50,6 +50,12 @@ void metrics_sink_fini(struct metrics_sink *s);
 /* What it holds, in the query's budget. */
 CHECKED err metrics_sink_account(struct metrics_sink *s, struct fault *f);
 void metrics_sink_merge(struct metrics_sink *into, const struct metrics_sink *from);
+/* Those of its function. */
+static inline struct exemplar_set *
+metrics_sink_exemplars(struct metrics_sink *s)
+{
+    return s->q->plan->metric.fn == TQL_METRIC_COMPARE ? &s->compare.exemplars : &s->timelines.exemplars;
+}
 /* The spans e's last run has kept. */
 CHECKED err metrics_sink_rows(struct metrics_sink *s, struct eval *e, struct fault *f);
 /* One span, its label values in s->labels; `measured` is NULL for functions that only count. */
@@ -70,6 +76,6 @@ struct metrics_answer {
     slice measured_key;
     bool full;
 };
-void metrics_answer_make(const struct metrics_sink *s, struct metrics_answer *ret);
+void metrics_answer_make(struct metrics_sink *s, struct metrics_answer *ret);
 /* metrics_second.c: topk, bottomk, comparisons, in their order. */
 void metrics_second_stages(const struct metrics_query *q, struct metrics_answer *a);

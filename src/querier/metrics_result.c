@@ -13,6 +13,7 @@ struct maker {
     const struct metrics_sink *sink;
     const struct metrics_query *q;
     struct metrics_answer *out;
+    const struct exemplar_set *exemplars;
     const slice *keys; /* of by() */
 };
 
@@ -89,18 +90,10 @@ by_time(const void *a, const void *b)
 {
     const struct metrics_exemplar *x = a;
     const struct metrics_exemplar *y = b;
-    return x->start_ns < y->start_ns ? -1 : x->start_ns > y->start_ns;
-}
-
-static bool
-has_trace(const struct metrics_exemplar *v, size_t n, const trace_id *id)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (trace_id_eq(&v[i].trace, id)) {
-            return true;
-        }
+    if (x->start_ns != y->start_ns) {
+        return x->start_ns < y->start_ns ? -1 : 1;
     }
-    return false;
+    return memcmp(&x->trace, &y->trace, sizeof x->trace);
 }
 
 /* Does it belong to this series, of several its group has? */
@@ -108,17 +101,14 @@ typedef bool (*exemplar_test)(const struct maker *m, const struct exemplar *e, u
                               const void *ctx);
 
 static void
-add_exemplars(struct maker *m, struct metrics_series *s, const struct exemplar *from, exemplar_test belongs,
-              const void *ctx)
+add_exemplars(struct maker *m, struct metrics_series *s, size_t owner, exemplar_test belongs, const void *ctx)
 {
-    const size_t slots = from ? exemplars_slots(m->q) : 0;
-    struct metrics_exemplar *v = slots ? take(m, m->q->exemplars, sizeof *v) : NULL;
+    const struct exemplar *shown[EXEMPLARS_MAX];
+    const size_t count = exemplars_shown(m->exemplars, owner, shown);
+    struct metrics_exemplar *v = count ? take(m, count, sizeof *v) : NULL;
     size_t n = 0;
-    for (size_t i = 0; v && i < slots && n < m->q->exemplars; i++) {
-        const struct exemplar *e = &from[i];
-        if (e->rank == 0 || has_trace(v, n, &e->trace)) {
-            continue;
-        }
+    for (size_t i = 0; v && i < count; i++) {
+        const struct exemplar *e = shown[i];
         const uint32_t step = metrics_interval(m->q, e->start_ns);
         if (belongs && !belongs(m, e, step, ctx)) {
             continue;
@@ -136,6 +126,12 @@ add_exemplars(struct maker *m, struct metrics_series *s, const struct exemplar *
     }
     s->exemplars = v;
     s->exemplar_count = n;
+}
+
+static size_t
+owner_of(const struct maker *m, const struct timeline *from)
+{
+    return (size_t)(from - m->sink->timelines.v);
 }
 
 /* --- plain functions ------------------------------------------------------------------------------------ */
@@ -199,7 +195,9 @@ make_plain(struct maker *m, const struct timeline *from, const struct metrics_la
         m->out->count--;
         return;
     }
-    add_exemplars(m, s, from ? from->exemplars : NULL, NULL, NULL);
+    if (from) {
+        add_exemplars(m, s, owner_of(m, from), NULL, NULL);
+    }
 }
 
 /* --- histograms and quantiles --------------------------------------------------------------------------- */
@@ -238,7 +236,7 @@ make_histogram(struct maker *m, const struct timeline *from, struct metrics_labe
             return;
         }
         memcpy(numbers_of(s), from->buckets[b], m->q->steps * sizeof(double));
-        add_exemplars(m, s, from->exemplars, is_in_bucket, &b);
+        add_exemplars(m, s, owner_of(m, from), is_in_bucket, &b);
     }
 }
 
@@ -331,7 +329,7 @@ make_quantiles(struct maker *m, const struct timeline *from, struct metrics_labe
             numbers_of(s)[k] = quantile_at(m, &h, k, totals[k], ast->quantiles[i]);
         }
         values[i] = s->values;
-        add_exemplars(m, s, from->exemplars, is_of_quantile, &place);
+        add_exemplars(m, s, owner_of(m, from), is_of_quantile, &place);
     }
 }
 
@@ -404,7 +402,7 @@ make_compared(struct maker *m, const struct compare_attr *at, slice key, enum co
     s = add_series(m, labels, 2, 0);
     if (s) {
         memcpy(numbers_of(s), at->totals[side], m->q->steps * sizeof(double));
-        add_exemplars(m, s, m->sink->compare.exemplars[side], NULL, NULL);
+        add_exemplars(m, s, side, NULL, NULL);
     }
 }
 
@@ -458,9 +456,9 @@ by_labels(const void *x, const void *y)
 }
 
 void
-metrics_answer_make(const struct metrics_sink *s, struct metrics_answer *ret)
+metrics_answer_make(struct metrics_sink *s, struct metrics_answer *ret)
 {
-    struct maker m = {.sink = s, .q = s->q, .out = ret};
+    struct maker m = {.sink = s, .q = s->q, .out = ret, .exemplars = metrics_sink_exemplars(s)};
     const struct tql_metric_plan *plan = &s->q->plan->metric;
     slice *keys = take(&m, plan->by_count, sizeof *keys);
     for (size_t i = 0; keys && i < plan->by_count; i++) {

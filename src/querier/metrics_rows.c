@@ -58,7 +58,10 @@ metrics_sink_add(struct metrics_sink *s, uint32_t step, uint64_t start_ns, const
     }
     struct timeline *at = timeline_of(&s->timelines, s->labels);
     if (at && timeline_observe(&s->timelines, at, step, measured)) {
-        timeline_exemplar(&s->timelines, at, start_ns, trace, measured);
+        exemplars_add(&s->timelines.exemplars, (size_t)(at - s->timelines.v),
+                      &(struct exemplar){.start_ns = start_ns,
+                                         .trace = *trace,
+                                         .measured = measured ? *measured : TQL_STATIC_NIL});
     }
 }
 
@@ -210,10 +213,8 @@ compare_row(struct metrics_sink *s, struct eval *e, uint32_t row, uint32_t step,
     for (uint32_t i = 0; i < span->links.n; i++) {
         compare_attrs(&c, TQL_SCOPE_LINK, b->links[span->links.at + i].attrs);
     }
-    if (exemplars_want(s->q, s->compare.exemplars[c.side], span->start_ns)) {
-        exemplars_add(s->q, &s->compare.memory, &s->compare.exemplars[c.side], span->start_ns, &span->trace,
-                      NULL);
-    }
+    exemplars_add(&s->compare.exemplars, c.side,
+                  &(struct exemplar){.start_ns = span->start_ns, .trace = span->trace});
     return OK;
 }
 

@@ -29,6 +29,7 @@ timelines_init(struct timelines *s, const struct metrics_query *q)
     *s = (struct timelines){.q = q, .width = width_of(fn, q->with_counts)};
     s->histogram = fn == TQL_METRIC_HISTOGRAM || fn == TQL_METRIC_QUANTILE;
     arena_init(&s->memory, METRICS_BYTES_MAX);
+    exemplars_init(&s->exemplars, q);
 }
 
 void
@@ -37,12 +38,14 @@ timelines_fini(struct timelines *s)
     mem_free(s->v);
     mem_free(s->index);
     arena_fini(&s->memory);
+    exemplars_fini(&s->exemplars);
 }
 
 size_t
 timelines_bytes(const struct timelines *s)
 {
-    return s->memory.bytes + s->cap * sizeof *s->v + s->index_cap * sizeof *s->index;
+    return s->memory.bytes + s->cap * sizeof *s->v + s->index_cap * sizeof *s->index +
+           exemplars_bytes(&s->exemplars);
 }
 
 /* --- finding -------------------------------------------------------------------------------------------- */
@@ -222,36 +225,6 @@ timeline_observe(struct timelines *s, struct timeline *at, uint32_t step, const 
     return true;
 }
 
-/* --- exemplars ------------------------------------------------------------------------------------------ */
-
-/* Series behind the first ones have none. */
-static bool
-may_have_exemplars(const struct timelines *s, const struct timeline *at)
-{
-    return at->exemplars || at - s->v < METRICS_EXEMPLAR_SERIES_MAX;
-}
-
-uint64_t
-timeline_exemplar_limit(const struct timelines *s, const struct timeline *at, uint32_t stretch)
-{
-    return may_have_exemplars(s, at) ? exemplars_limit(s->q, at->exemplars, stretch) : 0;
-}
-
-bool
-timeline_wants_exemplar(const struct timelines *s, const struct timeline *at, uint64_t start_ns)
-{
-    return may_have_exemplars(s, at) && exemplars_want(s->q, at->exemplars, start_ns);
-}
-
-void
-timeline_exemplar(struct timelines *s, struct timeline *at, uint64_t start_ns, const trace_id *trace,
-                  const struct tql_static *measured)
-{
-    if (timeline_wants_exemplar(s, at, start_ns)) {
-        exemplars_add(s->q, &s->memory, &at->exemplars, start_ns, trace, measured);
-    }
-}
-
 /* --- merging -------------------------------------------------------------------------------------------- */
 
 static void
@@ -313,6 +286,6 @@ timelines_merge(struct timelines *into, const struct timelines *from)
         if (a->buckets && to->buckets) {
             merge_buckets(into, to, a);
         }
-        exemplars_merge(into->q, &into->memory, &to->exemplars, a->exemplars);
+        exemplars_merge(&into->exemplars, (size_t)(to - into->v), &from->exemplars, i);
     }
 }

@@ -12,8 +12,7 @@
 struct timeline {
     const struct tql_static *labels; /* one for each by-key; no arrays */
     double *values;                  /* width numbers an interval; NULL for histograms without counts */
-    double **buckets;           /* histograms: TIMELINE_BUCKETS arrays of one number an interval, or NULL */
-    struct exemplar *exemplars; /* NULL: none yet */
+    double **buckets; /* histograms: TIMELINE_BUCKETS arrays of one number an interval, or NULL */
 };
 
 struct timelines {
@@ -24,7 +23,8 @@ struct timelines {
     uint32_t width; /* numbers an interval in `values` */
     bool histogram;
     struct arena memory;
-    bool full; /* a series was left out */
+    struct exemplar_set exemplars; /* by position in `v` */
+    bool full;                     /* a series was left out */
 };
 
 void timelines_init(struct timelines *s, const struct metrics_query *q);
@@ -40,13 +40,6 @@ bool timeline_observe(struct timelines *s, struct timeline *at, uint32_t step,
 /* `n` spans of bucket 1 or above; histograms only. */
 void timeline_add_bucket(struct timelines *s, struct timeline *at, uint32_t step, uint32_t bucket,
                          uint64_t n);
-/* The span may become an exemplar. */
-void timeline_exemplar(struct timelines *s, struct timeline *at, uint64_t start_ns, const trace_id *trace,
-                       const struct tql_static *measured);
-/* Would one of this start be kept? */
-bool timeline_wants_exemplar(const struct timelines *s, const struct timeline *at, uint64_t start_ns);
-/* The rank above which one in this stretch would not, see exemplars.h. */
-uint64_t timeline_exemplar_limit(const struct timelines *s, const struct timeline *at, uint32_t stretch);
 void timelines_merge(struct timelines *into, const struct timelines *from);
 
 /* The bucket of a value: 2^bucket is the least power of two that is no less; 0 for what is below 2. */

@@ -10,7 +10,9 @@
  * another block there.
  *
  * Numbers: counts are exact; sums are kept in twice the precision of a double, so that they do not depend on
- * the order spans come in. Exemplars are chosen by a hash of the span's start: the same for the same data.
+ * the order spans come in. Exemplars: the series share those that are wanted, each has one at least; of one
+ * they are spread over time, chosen by a hash of the span's start, one a trace: the same for the same data,
+ * wherever it lies. They are in a result when the query is done.
  *
  * Threads: one owner at a time, workers. Memory: out of `budget` (ERR_LIMIT when it is used up); the series
  * take METRICS_BYTES_MAX at most, whatever the number of spans: further series are left out and the result is
@@ -58,7 +60,7 @@ struct metrics_query {
     struct pool *pool;                     /* shares the work on blocks; may be NULL */
     uint64_t start_ns, step_ns;            /* step_ns > 0; the left edge of interval 0 is open */
     uint32_t steps;                        /* 0: no interval, no series */
-    uint32_t exemplars;                    /* most of one series; 0 = none */
+    uint32_t exemplars;                    /* of all series together; 0 = none */
     uint32_t max_series;                   /* 0 = none */
     bool with_counts;                      /* HISTOGRAM: metrics_series.counts as well */
     struct query_guard guard;
@@ -81,7 +83,7 @@ struct metrics_series {
     const struct metrics_label *labels;
     size_t label_count, group_count;          /* the first ones are of by() */
     const double *values;                     /* one an interval; NaN = none */
-    const struct metrics_exemplar *exemplars; /* by time */
+    const struct metrics_exemplar *exemplars; /* by time; none before the query is done */
     size_t exemplar_count;
 };
 

@@ -173,6 +173,8 @@ test_workers_together_find_what_one_finds(void **state)
         metrics_sink_merge(&part[0], &part[2]);
         arena_init(&a.memory, 0);
         arena_init(&b.memory, 0);
+        exemplars_choose(&one.timelines.exemplars);
+        exemplars_choose(&part[0].timelines.exemplars);
         metrics_answer_make(&one, &a);
         metrics_answer_make(&part[0], &b);
         assert_int_equal(a.count, 4);
