@@ -85,7 +85,7 @@ static err
 event_decode(struct decoder *d, slice body, struct span_event *e)
 {
     struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct pb_field field = {0};
     err rc = OK;
     e->attrs = attr_run(d);
     while (r.p < r.end) {
@@ -118,7 +118,7 @@ static err
 link_decode(struct decoder *d, slice body, struct span_link *l)
 {
     struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct pb_field field = {0};
     err rc = OK;
     l->attrs = attr_run(d);
     while (r.p < r.end) {
@@ -157,7 +157,7 @@ static err
 status_decode(struct decoder *d, slice body, struct span *s)
 {
     struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct pb_field field = {0};
     err rc = OK;
     while (r.p < r.end) {
         at = r;
@@ -257,7 +257,7 @@ static err
 span_one_field(struct decoder *d, struct wire_reader *r, struct span *s)
 {
     struct wire_reader at = *r;
-    struct pb_field field;
+    struct pb_field field = {0};
     if (!pb_next(r, &field)) {
         return bad(d, OTLP_SPAN, at);
     }
@@ -325,7 +325,7 @@ static bool
 span_is_wanted(const struct decoder *d, slice body)
 {
     struct wire_reader r = wire_reader_of(body);
-    struct pb_field field;
+    struct pb_field field = {0};
     static const trace_id zero;
     slice id = SL_EMPTY;
     for (;;) {
@@ -366,7 +366,7 @@ static err
 scope_decode(struct decoder *d, slice body, struct scope *s)
 {
     struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct pb_field field = {0};
     err rc = OK;
     s->has_scope = true;
     while (r.p < r.end) {
@@ -400,7 +400,7 @@ static err
 scope_spans_head(struct decoder *d, slice body, struct scope *s, size_t *ret_spans)
 {
     struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct pb_field field = {0};
     size_t spans = 0;
     err rc = OK;
     slice span;
@@ -450,7 +450,7 @@ scope_spans_decode(struct decoder *d, slice body, uint32_t resource)
         spans_reserve(b, spans);
     }
     struct wire_reader r = wire_reader_of(body);
-    struct pb_field field;
+    struct pb_field field = {0};
     slice span;
     while (r.p < r.end) {
         if (usual_child(&r, PB_TAG(2, WIRE_LEN), &span)) {
@@ -484,7 +484,7 @@ static err
 resource_decode(struct decoder *d, slice body, struct resource *res)
 {
     struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct pb_field field = {0};
     err rc = OK;
     res->has_resource = true;
     while (r.p < r.end) {
@@ -516,7 +516,7 @@ static size_t
 entity_refs_walk(slice body, uint8_t *to)
 {
     struct wire_reader outer = wire_reader_of(body);
-    struct pb_field field;
+    struct pb_field field = {0};
     size_t total = 0;
     while (outer.p < outer.end && pb_next(&outer, &field)) {
         if (field.tag != PB_TAG(1, WIRE_LEN)) {
@@ -554,7 +554,7 @@ static err
 resource_spans_head(struct decoder *d, slice body, struct resource *res, bool *ret_has_scopes)
 {
     struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct pb_field field = {0};
     bool has_scopes = false;
     err rc = OK;
     res->attrs = attr_run(d);
@@ -601,7 +601,7 @@ resource_spans_decode(struct decoder *d, slice body)
     TRY(resource_spans_head(d, body, res, &has_scopes));
     uint64_t scope_tag = PB_TAG(has_scopes ? 2 : OTLP_DEPRECATED_SCOPE_SPANS, WIRE_LEN);
     struct wire_reader r = wire_reader_of(body);
-    struct pb_field field;
+    struct pb_field field = {0};
     while (r.p < r.end && pb_next(&r, &field)) {
         if (field.tag == scope_tag) {
             TRY(scope_spans_decode(d, field.bytes, (uint32_t)before.resources));
@@ -633,7 +633,7 @@ static err
 request_decode(struct decoder *d, slice body)
 {
     struct wire_reader r = wire_reader_of(body), at;
-    struct pb_field field;
+    struct pb_field field = {0};
     err rc = OK;
     TRY(counts_check(d->b, body, d->f));
     while (r.p < r.end) {

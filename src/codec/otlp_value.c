@@ -62,7 +62,7 @@ otlp_nested_check(slice body, enum otlp_message kind, struct fault *f)
             continue;
         }
         struct wire_reader before = r = (struct wire_reader){r.p, top.end};
-        struct pb_field field;
+        struct pb_field field = {0};
         const struct pb_message *m = &otlp_messages[top.kind];
         if (!pb_next(&r, &field) || !type_fits(m, field.tag)) {
             return pb_fault(f, m, before);
@@ -128,7 +128,7 @@ otlp_any_value_decode(slice body, struct attr *ret, struct fault *f)
 {
     const struct pb_message *m = &otlp_messages[OTLP_ANY_VALUE];
     struct wire_reader r = wire_reader_of(body);
-    struct pb_field field;
+    struct pb_field field = {0};
     err rc = OK;
     while (r.p < r.end) {
         struct wire_reader before = r;
@@ -153,7 +153,7 @@ void
 otlp_any_value_peek(slice body, struct attr *ret)
 {
     struct wire_reader r = wire_reader_of(body);
-    struct pb_field field;
+    struct pb_field field = {0};
     while (r.p < r.end && pb_next(&r, &field)) {
         (void)member_take(&field, ret);
     }
@@ -163,7 +163,7 @@ void
 otlp_key_value_peek(slice body, struct attr *ret)
 {
     struct wire_reader r = wire_reader_of(body);
-    struct pb_field field;
+    struct pb_field field = {0};
     *ret = (struct attr){0};
     while (r.p < r.end && pb_next(&r, &field)) {
         if (field.tag == PB_TAG(1, WIRE_LEN)) {
@@ -180,7 +180,7 @@ otlp_key_value_decode(slice body, struct attr *ret, struct fault *f)
 {
     const struct pb_message *m = &otlp_messages[OTLP_KEY_VALUE];
     struct wire_reader r = wire_reader_of(body);
-    struct pb_field field;
+    struct pb_field field = {0};
     *ret = (struct attr){0};
     while (r.p < r.end) {
         struct wire_reader before = r;
