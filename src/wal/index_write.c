@@ -28,6 +28,7 @@ struct out { /* the file being written */
 static void
 out_flush(struct out *o)
 {
+    (void)XXH3_64bits_update(o->hash, o->buf, o->n);
     if (o->rc == OK && o->n) {
         o->rc = file_write(o->fd, o->path, &(struct iovec){o->buf, o->n}, 1, o->fault);
     }
@@ -43,12 +44,17 @@ out_put(struct out *o, const uint8_t *p, size_t n)
     }
     memcpy(o->buf + o->n, p, n);
     o->n += n;
-    (void)XXH3_64bits_update(o->hash, p, n);
 }
+
+struct place {     /* of a trace in the order */
+    uint64_t id;   /* the first half, as a number */
+    uint32_t rank; /* of its tenant */
+    uint32_t trace, postings;
+};
 
 struct order { /* traces sorted by tenant name and id */
     const struct wal_memindex *ix;
-    uint32_t *traces;
+    struct place *places;
     uint32_t *tenants;     /* by name */
     uint32_t *tenant_rank; /* inverse */
     size_t trace_count, tenant_count;
@@ -67,22 +73,39 @@ compare_tenants(const void *a, const void *b, void *ctx)
 }
 
 static int
-compare_traces(const void *a, const void *b, void *ctx)
+compare_places(const void *va, const void *vb, void *ctx)
 {
     const struct order *o = ctx;
-    uint32_t x = 0;
-    uint32_t y = 0;
-    size_t tx = 0;
-    size_t ty = 0;
-    trace_id ix;
-    trace_id iy;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    MUST(wal_memindex_trace(o->ix, x, &tx, &ix) && wal_memindex_trace(o->ix, y, &ty, &iy));
-    if (tx != ty) {
-        return o->tenant_rank[tx] < o->tenant_rank[ty] ? -1 : 1;
+    const struct place *a = va, *b = vb;
+    if (a->rank != b->rank) {
+        return a->rank < b->rank ? -1 : 1;
     }
-    return memcmp(ix.b, iy.b, sizeof ix.b);
+    if (a->id != b->id) {
+        return a->id < b->id ? -1 : 1;
+    }
+    size_t tenant = 0;
+    trace_id x, y;
+    MUST(wal_memindex_trace(o->ix, a->trace, &tenant, &x) &&
+         wal_memindex_trace(o->ix, b->trace, &tenant, &y));
+    return memcmp(x.b, y.b, sizeof x.b);
+}
+
+/* The trace's place, but for its tenant's rank. */
+static struct place
+place_of(const struct wal_memindex *ix, size_t i, size_t *ret_tenant)
+{
+    struct place place = {.trace = (uint32_t)i};
+    struct memindex_walk w;
+    struct wal_ref at;
+    trace_id id;
+    MUST(wal_memindex_trace(ix, i, ret_tenant, &id));
+    for (size_t k = 0; k < sizeof place.id; k++) {
+        place.id = place.id << 8 | id.b[k];
+    }
+    for (memindex_walk_init(ix, i, &w); memindex_walk_next(ix, &w, &at);) {
+        place.postings++;
+    }
+    return place;
 }
 
 static void
@@ -91,7 +114,7 @@ order_make(struct order *o, const struct wal_memindex *ix)
     o->ix = ix;
     o->trace_count = wal_memindex_trace_count(ix);
     o->tenant_count = wal_memindex_tenant_count(ix);
-    o->traces = mem_new_array(uint32_t, o->trace_count + 1);
+    o->places = mem_new_array(struct place, o->trace_count + 1);
     o->tenants = mem_new_array(uint32_t, o->tenant_count + 1);
     o->tenant_rank = mem_new_array(uint32_t, o->tenant_count + 1);
     for (size_t i = 0; i < o->tenant_count; i++) {
@@ -103,20 +126,18 @@ order_make(struct order *o, const struct wal_memindex *ix)
         o->tenant_rank[o->tenants[i]] = (uint32_t)i;
     }
     for (size_t i = 0; i < o->trace_count; i++) {
-        o->traces[i] = (uint32_t)i;
-        struct memindex_walk w;
-        struct wal_ref at;
-        for (memindex_walk_init(ix, i, &w); memindex_walk_next(ix, &w, &at);) {
-            o->postings++;
-        }
+        size_t tenant = 0;
+        o->places[i] = place_of(ix, i, &tenant);
+        o->places[i].rank = o->tenant_rank[tenant];
+        o->postings += o->places[i].postings;
     }
-    qsort_r(o->traces, o->trace_count, sizeof *o->traces, compare_traces, o);
+    qsort_r(o->places, o->trace_count, sizeof *o->places, compare_places, o);
 }
 
 static void
 order_free(struct order *o)
 {
-    mem_free(o->traces);
+    mem_free(o->places);
     mem_free(o->tenants);
     mem_free(o->tenant_rank);
 }
@@ -167,22 +188,17 @@ put_traces(struct out *out, const struct order *o, uint8_t *bloom, uint64_t bloc
     size_t last_tenant = SIZE_MAX;
     uint64_t seed = 0;
     for (size_t i = 0; i < o->trace_count; i++) {
+        const struct place *at = &o->places[i];
         uint8_t p[INDEX_TRACE_BYTES];
         size_t tenant = 0;
-        uint32_t n = 0;
-        struct memindex_walk w;
-        struct wal_ref at;
         trace_id id;
-        MUST(wal_memindex_trace(o->ix, o->traces[i], &tenant, &id));
-        for (memindex_walk_init(o->ix, o->traces[i], &w); memindex_walk_next(o->ix, &w, &at);) {
-            n++;
-        }
+        MUST(wal_memindex_trace(o->ix, at->trace, &tenant, &id));
         memcpy(p, id.b, sizeof id.b);
         put64(p + 16, posting);
-        put32(p + 24, n);
-        put32(p + 28, memindex_trace_bytes(o->ix, o->traces[i]));
+        put32(p + 24, at->postings);
+        put32(p + 28, memindex_trace_bytes(o->ix, at->trace));
         out_put(out, p, sizeof p);
-        posting += n;
+        posting += at->postings;
         if (tenant != last_tenant) {
             slice name = wal_memindex_tenant(o->ix, tenant).name;
             seed = wal_hash(name.p, name.n, 0);
@@ -198,7 +214,7 @@ put_postings(struct out *out, const struct order *o)
     for (size_t i = 0; i < o->trace_count; i++) {
         struct memindex_walk w;
         struct wal_ref at;
-        for (memindex_walk_init(o->ix, o->traces[i], &w); memindex_walk_next(o->ix, &w, &at);) {
+        for (memindex_walk_init(o->ix, o->places[i].trace, &w); memindex_walk_next(o->ix, &w, &at);) {
             uint8_t p[INDEX_POSTING_BYTES];
             put64(p, at.offset);
             put32(p + 8, at.bytes);
@@ -225,6 +241,7 @@ write_content(struct out *out, struct wal_segment *s, const struct order *o, uin
     for (uint64_t i = 0; i < blocks; i++) {
         out_put(out, bloom + i * INDEX_BLOOM_BLOCK, INDEX_BLOOM_BLOCK);
     }
+    out_flush(out); /* all that the footer's hash is of */
     put64(footer, XXH3_64bits_digest(out->hash));
     out_put(out, footer, sizeof footer);
     out_flush(out);
@@ -243,9 +260,9 @@ wal_index_write(struct wal_segment *s, const struct wal_memindex *ix, struct bud
     char path[WAL_PATH_MAX];
     struct order o = {0};
     struct out out = {.fd = -1, .path = temp, .fault = f};
-    const size_t memory =
-        OUT_BYTES + (wal_memindex_trace_count(ix) + 2 * wal_memindex_tenant_count(ix)) * sizeof(uint32_t) +
-        bloom_blocks(wal_memindex_trace_count(ix)) * INDEX_BLOOM_BLOCK;
+    const size_t memory = OUT_BYTES + wal_memindex_trace_count(ix) * sizeof(struct place) +
+                          2 * wal_memindex_tenant_count(ix) * sizeof(uint32_t) +
+                          bloom_blocks(wal_memindex_trace_count(ix)) * INDEX_BLOOM_BLOCK;
     MUST(wal_path(s->wal, s->sequence, ".idx.tmp", temp) && wal_path(s->wal, s->sequence, ".idx", path));
     MUST(wal_segment_is_sealed(s));
     if (budget && budget_reserve(budget, memory) != OK) {

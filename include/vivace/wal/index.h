@@ -82,7 +82,7 @@ size_t wal_memindex_trace_count(const struct wal_memindex *ix);
 
 /* --- on disk --- */
 
-/* Write the index of a sealed, synced segment: temp file, fsync, rename. Memory: 4 bytes a trace and the
+/* Write the index of a sealed, synced segment: temp file, fsync, rename. Memory: 24 bytes a trace and the
  * filter. */
 CHECKED err wal_index_write(struct wal_segment *s, const struct wal_memindex *ix, struct budget *budget,
                             struct fault *f);
