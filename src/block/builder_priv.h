@@ -200,7 +200,11 @@ CHECKED err take_context(slice resource_raw, slice scope_raw, struct buf *body, 
 CHECKED err take_scope(struct block_builder *b, slice resource_raw, slice scope_raw, struct fault *f,
                        uint32_t *ret);
 
-/* --- writing (columns.c, publish.c) --- */
+/* --- writing (columns.c, publish.c, twice.c) --- */
+
+/* The traces, in their order, in which a span id stands more than once. Room for all of them in `ret`;
+ * returns how many. 8 bytes a row and 4 a trace meanwhile. No row was dropped yet. */
+size_t builder_find_twice(struct block_builder *b, struct held_trace **ret);
 
 struct parquet_sink;
 /* Write the whole file to the sink. */

@@ -170,20 +170,19 @@ write_builder(void *ctx, struct block_meta *meta, const struct parquet_sink *sin
 static uint64_t
 drop_duplicates(struct block_builder *b)
 {
-    struct held_trace **all = mem_new_array(struct held_trace *, b->trace_count + 1);
+    struct held_trace **twice = mem_alloc((b->trace_count + 1) * sizeof(void *));
+    const size_t n = builder_find_twice(b, twice);
     struct seen_spans seen = {0};
-    for (size_t i = 0; i < b->trace_count; i++) {
-        all[i] = &b->traces[i];
-    }
-    const uint64_t dropped = pool_drop_duplicates(&seen, b, all, b->trace_count);
+    const uint64_t dropped = n ? pool_drop_duplicates(&seen, b, twice, n) : 0;
     b->min_start_ns = dropped ? UINT64_MAX : b->min_start_ns;
     b->max_end_ns = dropped ? 0 : b->max_end_ns;
     for (size_t i = 0; dropped && i < b->trace_count; i++) {
-        b->min_start_ns = all[i]->min_start_ns < b->min_start_ns ? all[i]->min_start_ns : b->min_start_ns;
-        b->max_end_ns = all[i]->max_end_ns > b->max_end_ns ? all[i]->max_end_ns : b->max_end_ns;
+        const struct held_trace *t = &b->traces[i];
+        b->min_start_ns = t->min_start_ns < b->min_start_ns ? t->min_start_ns : b->min_start_ns;
+        b->max_end_ns = t->max_end_ns > b->max_end_ns ? t->max_end_ns : b->max_end_ns;
     }
     mem_free(seen.slots);
-    mem_free(all);
+    mem_free(twice);
     return dropped;
 }
 
