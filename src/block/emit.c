@@ -15,27 +15,44 @@ grow(void *array, size_t want, size_t *cap, size_t size)
 
 /* --- owners: where events and links stand in the levels ------------------------------------------------- */
 
-/* Entries of the next row, which has n elements. */
 static void
+owners_grow(struct owners *o, size_t want)
+{
+    const size_t had = o->cap;
+    o->cap = want + want / 2;
+    o->def = mem_realloc(o->def, o->cap, 1);
+    o->rep = mem_realloc(o->rep, o->cap, 1);
+    o->levels = mem_realloc(o->levels, o->cap, sizeof *o->levels);
+    memset(o->def + had, 0, o->cap - had);
+    memset(o->rep + had, 0, o->cap - had);
+}
+
+/* Entries of the next row, which has n elements. The levels of a row without any are zero, as they were. */
+static inline void
 owners_row(struct owners *o, uint32_t n)
 {
-    size_t want = o->level_count + n + 1;
+    const size_t want = o->level_count + (n ? n : 1);
     if (want > o->cap) {
-        o->cap = want + want / 2;
-        o->def = mem_realloc(o->def, o->cap, 1);
-        o->rep = mem_realloc(o->rep, o->cap, 1);
-        o->levels = mem_realloc(o->levels, o->cap, sizeof *o->levels);
+        owners_grow(o, want);
     }
     for (uint32_t i = 0; i < n; i++) {
-        o->levels[o->count++] = (uint32_t)o->level_count;
-        o->def[o->level_count] = 1;
-        o->rep[o->level_count++] = i > 0;
+        o->levels[o->count++] = (uint32_t)(o->level_count + i);
+        o->def[o->level_count + i] = 1;
+        o->rep[o->level_count + i] = i > 0;
     }
     o->repeated |= n > 1;
-    if (n == 0) {
-        o->def[o->level_count] = 0;
-        o->rep[o->level_count++] = 0;
+    o->level_count = want;
+}
+
+static void
+owners_clear(struct owners *o)
+{
+    if (o->count) {
+        memset(o->def, 0, o->level_count);
+        memset(o->rep, 0, o->level_count);
     }
+    o->count = o->level_count = 0;
+    o->repeated = false;
 }
 
 /* Most chunks have no events, or no links. */
@@ -117,11 +134,11 @@ scatter(struct block_writer *w, uint32_t owner, uint32_t shape, const uint32_t *
     }
 }
 
-void
-take_lists(struct block_writer *w, const struct row_more *m)
+static void
+take_some(struct block_writer *w, const struct row_more *m)
 {
     struct owners *e = &w->event_owners, *l = &w->link_owners;
-    uint32_t events = m ? m->event_count : 0, links = m ? m->link_count : 0;
+    const uint32_t events = m->event_count, links = m->link_count;
     if (events) {
         w->events = grow(w->events, e->count + events, &w->event_cap, sizeof(struct held_event *));
     }
@@ -136,8 +153,16 @@ take_lists(struct block_writer *w, const struct row_more *m)
         w->links[l->count + k] = &m->links[k];
         scatter(w, (uint32_t)l->count + k, m->links[k].shape, m->links[k].cells, &w->generic[BLOCK_LINK]);
     }
-    owners_row(e, events);
-    owners_row(l, links);
+}
+
+void
+take_lists(struct block_writer *w, const struct row_more *m)
+{
+    if (m) {
+        take_some(w, m);
+    }
+    owners_row(&w->event_owners, m ? m->event_count : 0);
+    owners_row(&w->link_owners, m ? m->link_count : 0);
 }
 
 err
@@ -381,7 +406,6 @@ err
 emit_chunk(struct block_writer *w)
 {
     struct chunk_rows *c = w->rows;
-    struct owners *e = &w->event_owners, *l = &w->link_owners;
     err rc = OK;
     vectors_reserve(&w->v, c->count, c->count);
     TRY(emit_rows(w));
@@ -395,7 +419,7 @@ emit_chunk(struct block_writer *w)
 out:
     c->count = c->parent_count = c->bytes = 0;
     c->trace_count = c->scope_count = 0;
-    e->count = e->level_count = l->count = l->level_count = 0;
-    e->repeated = l->repeated = false;
+    owners_clear(&w->event_owners);
+    owners_clear(&w->link_owners);
     return rc;
 }

@@ -37,6 +37,17 @@ services_use(struct chunk_services *s, const struct block_builder *b)
     s->trace = 0;
 }
 
+static void
+grow_levels(struct chunk_services *s)
+{
+    const size_t had = s->level_cap;
+    s->level_cap = had ? had * 2 : CHUNK_ROWS;
+    s->def = mem_realloc(s->def, s->level_cap, 1);
+    s->rep = mem_realloc(s->rep, s->level_cap, 1);
+    memset(s->def + had, 0, s->level_cap - had);
+    memset(s->rep + had, 0, s->level_cap - had);
+}
+
 /* Room for one more service and one more level. */
 static void
 reserve(struct chunk_services *s)
@@ -48,18 +59,17 @@ reserve(struct chunk_services *s)
         s->errors = mem_realloc(s->errors, s->cap, sizeof *s->errors);
     }
     if (s->level_count == s->level_cap) {
-        s->level_cap = s->level_cap ? s->level_cap * 2 : CHUNK_ROWS;
-        s->def = mem_realloc(s->def, s->level_cap, 1);
-        s->rep = mem_realloc(s->rep, s->level_cap, 1);
+        grow_levels(s);
     }
 }
 
 void
 services_skip(struct chunk_services *s)
 {
-    reserve(s);
-    s->def[s->level_count] = 0;
-    s->rep[s->level_count++] = 0;
+    if (s->level_count == s->level_cap) {
+        grow_levels(s);
+    }
+    s->level_count++;
 }
 
 void
@@ -95,6 +105,8 @@ emit_services(struct block_writer *w)
     TRY(put_i32(w, &w->targets[BLOCK_SERVICE_SPANS], l, s->spans, s->count));
     TRY(put_i32(w, &w->targets[BLOCK_SERVICE_ERRORS], l, s->errors, s->count));
 out:
+    memset(s->def, 0, s->level_count);
+    memset(s->rep, 0, s->level_count);
     s->count = s->level_count = 0;
     return rc;
 }

@@ -104,6 +104,7 @@ put_ids(struct block_writer *w, struct target *t, struct levels l, const uint32_
     }
     for (size_t i = 0; i < n; i++) {
         w->v.slices[i] = intern_get(&w->b->strings, ids[i]);
+        __builtin_prefetch(w->v.slices[i].p); /* most are read once, as they arrived: from far away */
     }
     return append(w, t, l, (struct parquet_values){.count = n, .bytes = w->v.slices}, NULL);
 }

@@ -34,7 +34,7 @@ struct target {
 struct owners {
     size_t count; /* owners */
     size_t level_count, cap;
-    uint8_t *def, *rep; /* of each level */
+    uint8_t *def, *rep; /* of each level; zero behind level_count */
     uint32_t *levels;   /* owner -> level */
     bool repeated;      /* some row has more than one */
 };
@@ -89,7 +89,7 @@ struct chunk_rows {
 struct chunk_services {
     uint32_t *ids;
     int32_t *spans, *errors;
-    uint8_t *def, *rep;
+    uint8_t *def, *rep; /* zero behind level_count */
     size_t count, cap, level_count, level_cap;
     uint32_t *number; /* by resource: its service's */
     struct service_seen {
