@@ -20,11 +20,11 @@ encode_room(struct buf *out, size_t n, unsigned width)
 }
 
 /* Levels are not compressed: copies from which a run pays its header, its value, and the header that follows.
- */
+ * Of one bit: four groups (encode_bits). */
 static size_t
 level_copies_min(unsigned width)
 {
-    return GROUP * (width < 2 ? 4 : width < 4 ? 2 : 1);
+    return GROUP * (width < 4 ? 2 : 1);
 }
 
 static uint8_t *
@@ -54,9 +54,6 @@ put_packed_u8(uint8_t *to, const uint8_t *v, size_t n, unsigned width)
         return to;
     }
     to = varint_write(to, (uint64_t)(n + GROUP - 1) / GROUP << 1 | 1);
-    for (; width == 1 && i + GROUP <= n; i += GROUP) { /* the low bits of eight bytes, by one product */
-        *to++ = (uint8_t)((load_u64(v + i) * UINT64_C(0x0102040810204080)) >> 56);
-    }
     for (; i + GROUP <= n; i += GROUP, to += width) {
         PACK_GROUP(to, v + i, width);
     }
@@ -68,6 +65,20 @@ put_packed_u8(uint8_t *to, const uint8_t *v, size_t n, unsigned width)
     return to;
 }
 
+#if defined(__SSE4_1__)
+/* Eight values of at most 8 bits: made bytes, then neighbours are moved together three times. */
+static uint64_t
+group_of_u32(const uint32_t *v, unsigned width)
+{
+    __m128i a = _mm_loadu_si128((const __m128i *)(const void *)v),
+            b = _mm_loadu_si128((const __m128i *)(const void *)(v + 4)), words = _mm_packus_epi32(a, b);
+    uint64_t x = (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(words, words));
+    x = (x & UINT64_C(0x00ff00ff00ff00ff)) | (x & UINT64_C(0xff00ff00ff00ff00)) >> (8 - width);
+    x = (x & UINT64_C(0x0000ffff0000ffff)) | (x & UINT64_C(0xffff0000ffff0000)) >> (16 - 2 * width);
+    return (x & UINT32_MAX) | x >> 32 << 4 * width;
+}
+#endif
+
 static uint8_t *
 put_packed_u32(uint8_t *to, const uint32_t *v, size_t n, unsigned width)
 {
@@ -76,6 +87,11 @@ put_packed_u32(uint8_t *to, const uint32_t *v, size_t n, unsigned width)
         return to;
     }
     to = varint_write(to, (uint64_t)(n + GROUP - 1) / GROUP << 1 | 1);
+#if defined(__SSE4_1__)
+    for (; width <= 8 && i + GROUP <= n; i += GROUP, to += width) {
+        store_u64(to, group_of_u32(v + i, width));
+    }
+#endif
     for (; width <= 15 && i + GROUP <= n; i += GROUP, to += width) {
         PACK_GROUP(to, v + i, width);
     }
@@ -85,6 +101,24 @@ put_packed_u32(uint8_t *to, const uint32_t *v, size_t n, unsigned width)
         to += whole;
     }
     return to;
+}
+
+/* The lowest bits of the whole groups of v, a byte a group. */
+static void
+bits_of_levels(const uint8_t *v, size_t groups, uint8_t *ret)
+{
+    size_t i = 0;
+#if defined(__SSE4_1__)
+    for (; i + 2 <= groups; i += 2) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(v + i * GROUP));
+        uint32_t bits = (uint32_t)_mm_movemask_epi8(_mm_slli_epi16(x, 7));
+        ret[i] = (uint8_t)bits;
+        ret[i + 1] = (uint8_t)(bits >> 8);
+    }
+#endif
+    for (; i < groups; i++) { /* the low bits of eight bytes, by one product */
+        ret[i] = (uint8_t)((load_u64(v + i * GROUP) * UINT64_C(0x0102040810204080)) >> 56);
+    }
 }
 
 /* Are the eight values all x? */
@@ -137,9 +171,72 @@ group_is_u32(const uint32_t *v, uint32_t x)
     }                                                                                                        \
     out->n = (size_t)(PACK(to, v + from, n - from, width) - out->p)
 
+/* Values [from, n), which begin at a group, or are the last few. */
+static uint8_t *
+put_levels(uint8_t *to, const uint8_t *bits, const uint8_t *v, size_t from, size_t n)
+{
+    const size_t groups = (n - from) / GROUP, rest = (n - from) % GROUP;
+    if (n == from) {
+        return to;
+    }
+    to = varint_write(to, (uint64_t)(groups + (rest > 0)) << 1 | 1);
+    if (groups) {
+        memcpy(to, bits + from / GROUP, groups);
+        to += groups;
+    }
+    if (rest) {
+        uint8_t last = 0;
+        for (size_t i = 0; i < rest; i++) {
+            last = (uint8_t)(last | v[n - rest + i] << i);
+        }
+        *to++ = last;
+    }
+    return to;
+}
+
+/* Values of one bit, as most levels are: packed first, for a byte says then whether its group is a copy. */
+static void
+encode_bits(const uint8_t *v, size_t n, struct buf *out)
+{
+    const size_t groups = n / GROUP;
+    uint8_t *to = encode_room(out, n, 1);
+    if (!to) {
+        return;
+    }
+    /* Further on in that room: what is written takes less than five bytes a group. */
+    uint8_t *bits = to + groups * VARINT_MAX;
+    size_t from = 0, i = 0;
+    bits_of_levels(v, groups, bits);
+    while (i + sizeof(uint32_t) <= groups) {
+        const uint32_t four = load_u32(bits + i); /* as many groups as copies are worth */
+        if (four != 0 && four != UINT32_MAX) {
+            i++;
+            continue;
+        }
+        const uint8_t x = bits[i];
+        size_t j = i + sizeof four;
+        while (j < groups && bits[j] == x) {
+            j++;
+        }
+        size_t end = j * GROUP;
+        while (j == groups && end < n && v[end] == (x & 1)) {
+            end++;
+        }
+        to = put_levels(to, bits, v, from, i * GROUP);
+        to = put_repeat(to, x & 1, end - i * GROUP, 1);
+        from = end;
+        i = j;
+    }
+    out->n = (size_t)(put_levels(to, bits, v, from, n) - out->p);
+}
+
 void
 rle_encode_u8(const uint8_t *v, size_t n, unsigned width, struct buf *out)
 {
+    if (width == 1) {
+        encode_bits(v, n, out);
+        return;
+    }
     RLE_ENCODE(group_is_u8, put_packed_u8, level_copies_min(width));
 }
 
