@@ -601,7 +601,7 @@ count_work(struct blocks_cursor *c, struct search_stats *stats)
         struct group_job *job = &c->jobs[i];
         stats->bytes += job->judge->scan->bytes_read - job->bytes;
         job->bytes = job->judge->scan->bytes_read;
-        stats->spans += job->judge->scan->rows;
+        stats->spans += job->judge->scan->looked;
         stats->traces += job->judged;
     }
     stats->bytes += atomic_exchange(&c->sets.bytes_read, 0);

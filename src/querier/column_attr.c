@@ -495,6 +495,14 @@ nil_vector(struct group_scan *s, size_t owners, struct fault *f, struct slot_vec
     return OK;
 }
 
+err
+attr_may_be_generic(struct group_scan *s, enum owner owner, slice key, struct fault *f, bool *ret)
+{
+    const int32_t keys = s->priv->schema->column[generic_first[owner] + BLOCK_GENERIC_KEY];
+    *ret = false;
+    return keys < 0 ? OK : raw_may_hold(s, keys, key, f, ret);
+}
+
 static err
 join_all(struct group_scan *s, struct places *p, struct fault *f, struct slot_vector *ret)
 {
@@ -514,7 +522,6 @@ attr_vector(struct group_scan *s, enum owner owner, slice key, struct fault *f, 
 {
     static const uint8_t kinds[] = {VALUE_STRING, VALUE_INT, VALUE_DOUBLE, VALUE_BOOL};
     const struct block_schema *schema = s->priv->schema;
-    const int32_t keys = schema->column[generic_first[owner] + BLOCK_GENERIC_KEY];
     struct places p = {.owner = owner, .key = key.n ? key : SL("")};
     size_t owners = 0;
     bool maybe = false;
@@ -530,9 +537,7 @@ attr_vector(struct group_scan *s, enum owner owner, slice key, struct fault *f, 
             TRY(raw_vector(s, &raw, owner, owners, TQL_INT, f, &p.v[p.count++].v));
         }
     }
-    if (keys >= 0) {
-        TRY(raw_may_hold(s, keys, key, f, &maybe));
-    }
+    TRY(attr_may_be_generic(s, owner, key, f, &maybe));
     if (maybe) {
         p.v[p.count].kind = VALUE_NONE;
         TRY(generic_vector(s, owner, owners, key, f, &p.v[p.count++].v));

@@ -6,8 +6,6 @@
  * row by row. */
 #include "columns_priv.h"
 
-#define MASKS_MAX 64 /* a program that needs more at once, or has more conditions, is run row by row */
-
 static err
 mask_of(struct group_scan *s, size_t bits, struct fault *f, uint64_t **ret)
 {
@@ -210,19 +208,28 @@ out:
     return rc;
 }
 
-err
-group_cond(struct group_scan *s, const struct tql_cond *c, struct fault *f, uint64_t *ret)
+/* `m` is zeroed, a bit for each row. */
+static err
+cond_rows(struct group_scan *s, const struct tql_cond *c, struct fault *f, uint64_t *m)
 {
     const struct slot_vector *v = NULL;
     err rc = OK;
-    memset(ret, 0, s->words * sizeof *ret);
     if (asks_for_id(s, c)) {
-        return ids_mask(s, c, f, ret);
+        return ids_mask(s, c, f, m);
     }
     TRY(group_slot(s, c->slot, f, &v));
-    rc = vector_mask(s, c, v, f, ret);
+    rc = vector_mask(s, c, v, f, m);
 out:
     return rc;
+}
+
+err
+group_cond(struct group_scan *s, const struct tql_cond *c, struct fault *f, uint64_t *ret)
+{
+    bool never = false;
+    memset(ret, 0, s->words * sizeof *ret);
+    err rc = group_cond_never(s, c, f, &never);
+    return rc != OK || never ? rc : cond_rows(s, c, f, ret);
 }
 
 /* --- programs as masks ------------------------------------------------------------------------------------
@@ -233,7 +240,8 @@ group_program_is_masks(const struct tql_program *p)
 {
     const unsigned parts = 1U << TQL_LEVEL_EVENT | 1U << TQL_LEVEL_LINK;
     uint32_t depth = 0;
-    if ((p->levels & parts) == parts || p->cond_count > MASKS_MAX || p->insn_count > 8 * MASKS_MAX) {
+    if ((p->levels & parts) == parts || p->cond_count > GROUP_MASKS_MAX ||
+        p->insn_count > 8 * GROUP_MASKS_MAX) {
         return false;
     }
     for (uint32_t i = 0; i < p->insn_count; i++) {
@@ -265,7 +273,7 @@ group_program_is_masks(const struct tql_program *p)
         default:
             return false;
         }
-        if (depth > MASKS_MAX) {
+        if (depth > GROUP_MASKS_MAX) {
             return false;
         }
     }
@@ -336,7 +344,7 @@ cond_entries(struct group_scan *s, const struct domain *d, const struct tql_cond
     uint64_t *m = NULL;
     err rc = OK;
     if (!d->parts) {
-        return group_cond(s, c, f, ret);
+        return cond_rows(s, c, f, ret);
     }
     TRY(group_slot(s, c->slot, f, &v));
     TRY(mask_of(s, v->count, f, &m));
@@ -362,10 +370,10 @@ jumps(const struct tql_insn *x, const uint64_t *top, size_t words)
 }
 
 static err
-run_masks(struct group_scan *s, const struct tql_program *p, const struct domain *d, struct fault *f,
-          uint64_t **ret)
+run_masks(struct group_scan *s, const struct tql_program *p, const struct domain *d, const uint8_t *never,
+          struct fault *f, uint64_t **ret)
 {
-    uint64_t *stack[MASKS_MAX + 1] = {NULL};
+    uint64_t *stack[GROUP_MASKS_MAX + 1] = {NULL};
     const size_t words = (d->count + 63) / 64;
     size_t depth = 0;
     err rc = OK;
@@ -374,7 +382,7 @@ run_masks(struct group_scan *s, const struct tql_program *p, const struct domain
         switch ((enum tql_code)x->code) {
         case TQL_CODE_COND:
             TRY(mask_of(s, d->count, f, &stack[depth]));
-            TRY(cond_entries(s, d, &p->conds[x->arg], f, stack[depth]));
+            TRY(never[x->arg] ? OK : cond_entries(s, d, &p->conds[x->arg], f, stack[depth]));
             depth++;
             break;
         case TQL_CODE_CONST:
@@ -385,7 +393,9 @@ run_masks(struct group_scan *s, const struct tql_program *p, const struct domain
             depth++;
             break;
         case TQL_CODE_UNARY:
-            invert(stack[depth - 1], d->count);
+            if (depth) { /* always */
+                invert(stack[depth - 1], d->count);
+            }
             break;
         case TQL_CODE_BINARY:
             depth--;
@@ -420,15 +430,15 @@ reduce(const struct domain *d, size_t rows, const uint64_t *entries, uint64_t *r
 }
 
 static err
-program_masks(struct group_scan *s, const struct tql_program *p, const uint64_t *among, struct fault *f,
-              uint64_t *ret)
+program_masks(struct group_scan *s, const struct tql_program *p, const uint8_t *never, const uint64_t *among,
+              struct fault *f, uint64_t *ret)
 {
     struct domain d;
     uint64_t *entries = NULL;
     uint64_t *rows = NULL;
     err rc = OK;
     TRY(domain_of(s, p, f, &d));
-    TRY(run_masks(s, p, &d, f, &entries));
+    TRY(run_masks(s, p, &d, never, f, &entries));
     rows = entries;
     if (d.parts) {
         TRY(group_mask(s, f, &rows));
@@ -549,15 +559,39 @@ out:
     return rc;
 }
 
+/* `among` may be `ret`. */
+static void
+same_for_all(const struct group_scan *s, bool kept, const uint64_t *among, uint64_t *ret)
+{
+    memset(ret, 0, (!kept || !among ? s->words : 0) * sizeof *ret);
+    if (kept && among) {
+        memmove(ret, among, s->words * sizeof *ret);
+    } else if (kept) {
+        mask_fill(ret, s->rows);
+    }
+}
+
 err
 group_program(struct group_scan *s, const struct tql_program *p, const uint64_t *among, struct fault *f,
               uint64_t *ret)
 {
+    const bool masks = group_program_is_masks(p);
+    uint8_t never[GROUP_MASKS_MAX] = {0};
+    enum group_answer known = GROUP_MAYBE;
+    err rc = OK;
     if (s->rows == 0) {
         return OK;
     }
-    return group_program_is_masks(p) ? program_masks(s, p, among, f, ret)
-                                     : program_rows(s, p, among, false, f, ret);
+    TRY(group_program_known(s, p, masks ? never : NULL, f, &known));
+    if (known != GROUP_MAYBE) {
+        same_for_all(s, known == GROUP_YES, among, ret);
+    } else if (masks) {
+        rc = program_masks(s, p, never, among, f, ret);
+    } else {
+        rc = program_rows(s, p, among, false, f, ret);
+    }
+out:
+    return rc;
 }
 
 err
@@ -572,12 +606,7 @@ group_filter(struct group_scan *s, uint32_t filter, const uint64_t *among, struc
 {
     const struct tql_filter *x = &s->plan->filters[filter];
     if (x->never || x->always) {
-        memset(ret, 0, (x->never || !among ? s->words : 0) * sizeof *ret);
-        if (x->always && among) {
-            memmove(ret, among, s->words * sizeof *ret);
-        } else if (x->always) {
-            mask_fill(ret, s->rows);
-        }
+        same_for_all(s, x->always, among, ret);
         return OK;
     }
     return group_program(s, &x->program, among, f, ret);

@@ -264,6 +264,7 @@ raw_load(struct group_scan *s, int32_t leaf, struct fault *f, struct raw_column 
             (struct parquet_values){.count = ret->value_count, .raw = l.values ? l.values : (const void *)""};
     }
     ret->loaded = true;
+    s->looked = s->rows;
     rc = scan_account(s, f);
 out:
     return rc;
@@ -291,18 +292,22 @@ raw_is_empty(const struct group_scan *s, int32_t leaf)
     return c->has_null_count && c->null_count == c->value_count;
 }
 
-err
-raw_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, bool *ret)
+/* Is the value outside the bounds? */
+static bool
+is_outside(const struct group_scan *s, const struct parquet_chunk *chunk, slice value)
 {
-    const struct parquet_chunk *chunk = parquet_meta_chunk(s->priv->file.meta, s->row_group, (size_t)leaf);
-    const unsigned coded = 1U << PARQUET_PLAIN | 1U << PARQUET_RLE | 1U << PARQUET_RLE_DICTIONARY |
-                           1U << PARQUET_PLAIN_DICTIONARY;
+    const struct parquet_bounds *b = &chunk->bounds;
+    return s->priv->file.meta->typed_order &&
+           ((b->min.p && slice_cmp(value, b->min) < 0) || (b->max.p && slice_cmp(value, b->max) > 0));
+}
+
+/* Is it in the dictionary, if all values are? */
+static err
+dictionary_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, bool *ret)
+{
     struct parquet_values d;
     err rc = OK;
-    *ret = !raw_is_empty(s, leaf);
-    if (!*ret || !chunk->has_dictionary || (chunk->encodings & ~coded)) {
-        return OK;
-    }
+    *ret = true;
     TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
     rc = parquet_column_dictionary(s->priv->column, f, &d);
     if (rc != OK) {
@@ -312,6 +317,30 @@ raw_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, b
     for (size_t i = 0; i < d.count && !*ret; i++) {
         *ret = slice_eq(d.bytes[i], value);
     }
+out:
+    return rc;
+}
+
+err
+raw_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, bool *ret)
+{
+    const struct parquet_chunk *chunk = parquet_meta_chunk(s->priv->file.meta, s->row_group, (size_t)leaf);
+    const unsigned coded = 1U << PARQUET_PLAIN | 1U << PARQUET_RLE | 1U << PARQUET_RLE_DICTIONARY |
+                           1U << PARQUET_PLAIN_DICTIONARY;
+    struct group_scan_private *p = s->priv;
+    err rc = OK;
+    *ret = !raw_is_empty(s, leaf) && !is_outside(s, chunk, value);
+    if (!*ret || !chunk->has_dictionary || (chunk->encodings & ~coded)) {
+        return OK;
+    }
+    if (!p->held_known || p->held_leaf != leaf || !slice_eq(p->held_value, value)) {
+        p->held_known = false;
+        TRY(dictionary_may_hold(s, leaf, value, f, &p->held));
+        p->held_known = true;
+        p->held_leaf = leaf;
+        p->held_value = value;
+    }
+    *ret = p->held;
 out:
     return rc;
 }

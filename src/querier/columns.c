@@ -72,10 +72,11 @@ group_scan_open(struct group_scan *s, size_t row_group, struct fault *f)
     s->row_group = row_group;
     s->rows = (size_t)m->row_groups[row_group].row_count;
     s->words = (s->rows + 63) / 64;
+    s->looked = 0;
     memset(p->slots, 0, s->plan->compiler.slots.count * sizeof(void *));
     memset(p->columns, 0, sizeof p->columns);
     memset(p->raw, 0, sizeof p->raw);
-    p->has_parts[0] = p->has_parts[1] = p->has_traces = p->has_services = false;
+    p->has_parts[0] = p->has_parts[1] = p->has_traces = p->has_services = p->held_known = false;
     p->starts = NULL;
     p->durations = NULL;
     p->span_ids = NULL;

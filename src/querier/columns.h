@@ -3,7 +3,7 @@
  *   scan = group_scan_create(reader, plan, guard, budget)         slots to columns, once a block
  *   group_scan_open(scan, row_group)                              reads nothing yet
  *   group_slot(scan, slot) -> values of all rows                  read on first use, kept until the next open
- *   group_filter(scan, filter) -> bit mask of the rows it keeps
+ *   group_filter(scan, filter) -> bit mask of the rows it keeps; nothing is read when bounds tell it
  *   group_scan_destroy(scan)
  *
  * Values are exactly those of values.h for the same spans. Those of the trace (rootName, traceDuration, ...)
@@ -72,6 +72,7 @@ struct group_scan {
     struct block_reader *reader;
     const struct tql_plan *plan;
     size_t row_group, rows, words; /* words: 64-bit words of a mask */
+    size_t looked;                 /* all rows once one of their columns is read, else 0 */
     uint64_t bytes_read;           /* since it was created */
     struct group_scan_private *priv;
 };
@@ -123,6 +124,9 @@ CHECKED err group_services(struct group_scan *s, struct fault *f, const struct s
  * looked at, and may be in the answer. A run-time error of the query on one of them is returned. */
 CHECKED err group_filter(struct group_scan *s, uint32_t filter, const uint64_t *among, struct fault *f,
                          uint64_t *ret);
+/* Is it certain before any column is read that no row (none of its events, links) satisfies the condition?
+ * Reads a few bytes of a filter or a dictionary at most, the resources for an attribute without a scope. */
+CHECKED err group_cond_never(struct group_scan *s, const struct tql_cond *c, struct fault *f, bool *ret);
 /* Rows that satisfy one condition of a slot that is not of events or links. */
 CHECKED err group_cond(struct group_scan *s, const struct tql_cond *c, struct fault *f, uint64_t *ret);
 /* Rows for which the program is true, as above. */

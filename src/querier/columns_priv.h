@@ -56,6 +56,10 @@ struct group_scan_private {
     const span_id *span_ids;
     struct context_list *resources, *scopes;
     struct tql_static *line, *stack; /* of programs run on single rows */
+    /* what raw_may_hold was asked last */
+    int32_t held_leaf;
+    slice held_value;
+    bool held, held_known;
     uint64_t ticks;
 };
 
@@ -78,6 +82,17 @@ CHECKED err scan_tick(struct group_scan *s, struct fault *f);
 /* What the arena and the column reader hold, in the budget. */
 CHECKED err scan_account(struct group_scan *s, struct fault *f);
 
+/* --- column_bounds.c: what bounds, filters and empty columns tell before a value is read --- */
+
+enum group_answer { GROUP_MAYBE, GROUP_NO, GROUP_YES };
+#define GROUP_MASKS_MAX 64 /* a program that needs more at once, or has more conditions, is run row by row   \
+                            */
+
+/* Is a program the same for every row (and all of its events or links), without a run-time error? `never` (a
+ * byte for each condition, zeroed; NULL: not wanted) says which conditions are true for none. */
+CHECKED err group_program_known(struct group_scan *s, const struct tql_program *p, uint8_t *never,
+                                struct fault *f, enum group_answer *ret);
+
 /* --- column_raw.c --- */
 
 CHECKED err raw_load(struct group_scan *s, int32_t leaf, struct fault *f, struct raw_column *ret);
@@ -86,7 +101,8 @@ CHECKED err raw_fixed(struct group_scan *s, enum block_column c, struct fault *f
                       const struct raw_column **ret);
 /* Does the chunk hold any value? */
 bool raw_is_empty(const struct group_scan *s, int32_t leaf);
-/* Could a string column hold `value`? False only when its dictionary says so. */
+/* Could a string column hold `value`? False only when its bounds or its dictionary say so. `value` outlives
+ * the scan. */
 CHECKED err raw_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, bool *ret);
 /* For each owner (an entry whose definition level is `present` or more) the value it has, or UINT32_MAX.
  * `owners` must be their number. */
@@ -104,6 +120,9 @@ CHECKED err raw_items(struct group_scan *s, const struct raw_column *key, enum o
 /* The attribute `key` of rows, events or links. */
 CHECKED err attr_vector(struct group_scan *s, enum owner owner, slice key, struct fault *f,
                         struct slot_vector *ret);
+/* May an owner have it in its generic list? */
+CHECKED err attr_may_be_generic(struct group_scan *s, enum owner owner, slice key, struct fault *f,
+                                bool *ret);
 /* Value `i` of a column (or of its dictionary); `type` for whole numbers. */
 struct tql_static value_static(const struct raw_column *raw, size_t i, uint8_t type);
 /* Every item of the generic list of rows, events or links, with the number of its owner. */

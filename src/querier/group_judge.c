@@ -111,6 +111,45 @@ reads_the_trace(const struct tql_plan *plan, const struct tql_program *p)
     return false;
 }
 
+/* Do masks leave the condition out? Those of single events and links are for whole programs; with `loose` the
+ * trace may say something else when all of it is there. */
+static bool
+leaves_out(const struct group_judge *j, const struct tql_cond *c, bool loose)
+{
+    const struct tql_slot *slot = &j->scan->plan->compiler.slots.slots[c->slot];
+    return slot_is_part(slot) || (loose && slot_of_whole_trace(slot));
+}
+
+/* Narrow `ret` to rows that satisfy the conditions; when no row satisfies one of them, before any is read. */
+static err
+all_conds(struct group_judge *j, const struct prefilter_filter *x, bool loose, struct fault *f, uint64_t *ret)
+{
+    struct group_scan *s = j->scan;
+    uint64_t *one = NULL;
+    bool never = false;
+    err rc = OK;
+    for (size_t i = 0; i < x->cond_count && !never; i++) {
+        if (!leaves_out(j, x->conds[i].cond, loose)) {
+            TRY(group_cond_never(s, x->conds[i].cond, f, &never));
+        }
+    }
+    if (never) {
+        memset(ret, 0, s->words * sizeof *ret);
+    }
+    for (size_t i = 0; i < x->cond_count && mask_any(ret, s->words); i++) {
+        if (leaves_out(j, x->conds[i].cond, loose)) {
+            continue;
+        }
+        TRY(group_mask(s, f, &one));
+        TRY(group_cond(s, x->conds[i].cond, f, one));
+        for (size_t w = 0; w < s->words; w++) {
+            ret[w] &= one[w];
+        }
+    }
+out:
+    return rc;
+}
+
 /* Rows a filter may keep: exact for what masks can say. */
 static err
 exact_mask(struct group_judge *j, const struct prefilter_filter *x, struct fault *f, uint64_t *ret)
@@ -118,7 +157,6 @@ exact_mask(struct group_judge *j, const struct prefilter_filter *x, struct fault
     struct group_scan *s = j->scan;
     const struct tql_filter *filter = x->filter;
     const uint32_t number = (uint32_t)(filter - s->plan->filters);
-    uint64_t *one = NULL;
     err rc = OK;
     if (filter->always || filter->never || group_program_is_masks(&filter->program)) {
         TRY(group_filter(s, number, NULL, f, ret));
@@ -129,18 +167,8 @@ exact_mask(struct group_judge *j, const struct prefilter_filter *x, struct fault
     if (filter->push == TQL_PUSH_ANY) {
         return OK; /* too many conditions for masks: the traces are judged */
     }
-    for (size_t i = 0; i < x->cond_count && mask_any(ret, s->words); i++) {
-        const struct tql_cond *c = x->conds[i].cond;
-        if (slot_is_part(&s->plan->compiler.slots.slots[c->slot])) {
-            continue;
-        }
-        TRY(group_mask(s, f, &one));
-        TRY(group_cond(s, c, f, one));
-        for (size_t w = 0; w < s->words; w++) {
-            ret[w] &= one[w];
-        }
-    }
-    if (x->rest) {
+    TRY(all_conds(j, x, false, f, ret));
+    if (x->rest && mask_any(ret, s->words)) {
         TRY(group_program_may(s, x->rest, ret, f, ret));
     }
 out:
@@ -151,27 +179,8 @@ out:
 static err
 loose_mask(struct group_judge *j, const struct prefilter_filter *x, struct fault *f, uint64_t *ret)
 {
-    struct group_scan *s = j->scan;
-    uint64_t *one = NULL;
-    err rc = OK;
-    mask_fill(ret, s->rows);
-    if (x->filter->push != TQL_PUSH_ALL) {
-        return OK;
-    }
-    for (size_t i = 0; i < x->cond_count; i++) {
-        const struct tql_cond *c = x->conds[i].cond;
-        const struct tql_slot *slot = &s->plan->compiler.slots.slots[c->slot];
-        if (slot_is_part(slot) || slot_of_whole_trace(slot)) {
-            continue;
-        }
-        TRY(group_mask(s, f, &one));
-        TRY(group_cond(s, c, f, one));
-        for (size_t w = 0; w < s->words; w++) {
-            ret[w] &= one[w];
-        }
-    }
-out:
-    return rc;
+    mask_fill(ret, j->scan->rows);
+    return x->filter->push == TQL_PUSH_ALL ? all_conds(j, x, true, f, ret) : OK;
 }
 
 /* The traces of the row group, none of them a candidate yet. */
@@ -274,9 +283,12 @@ find_bits(struct group_judge *j, struct fault *f)
             j->never_loose = false;
         }
         if (split) {
-            TRY(open_traces(j, f));
             TRY(group_mask(s, f, &mask));
             TRY(loose_mask(j, x, f, mask));
+            some = mask_any(mask, s->words);
+        }
+        if (split && some) {
+            TRY(open_traces(j, f));
             add_bits(j, mask, bit, false, true);
             j->never_loose = false;
             any_split = true;

@@ -154,8 +154,8 @@ group_reader_run(struct group_reader *r, struct block_reader *block, size_t row_
     use_block(r, block);
     arena_reset(&r->memory);
     TRY(group_scan_open(r->scan, row_group, f));
-    r->spans += r->scan->rows;
     TRY(run_filters(r, f, &any));
+    r->spans += any ? r->scan->rows : r->scan->looked;
     if (!any) {
         return OK;
     }

@@ -14,6 +14,7 @@
 #define SECOND     UINT64_C(1000000000)
 #define START      UINT64_C(1700000000000000000)
 #define TRACES_MAX 200
+#define ORDER      "9ffe8a53" /* of one span: its number times the golden ratio's */
 
 /* --- live data: one batch --------------------------------------------------------------------------------
  */
@@ -109,6 +110,7 @@ struct world {
     struct span_batch whole[TRACES_MAX]; /* every trace put together */
     size_t trace_count;
     struct pool *pool;
+    uint64_t looked; /* spans of all searches */
 };
 
 static void
@@ -130,6 +132,34 @@ shape_span(struct span_random *r, struct span *s, size_t trace, size_t i, uint64
     s->name = slice_cstr(names[rng_below(&r->rng, 4)]);
     s->kind = (int32_t)rng_below(&r->rng, 6);
     s->status_code = (int32_t)rng_below(&r->rng, 3);
+}
+
+/* What only the spans of a part of the time have, so that row groups have values of their own; and an order
+ * that no other span has. */
+static void
+add_own_values(struct span_batch *b, uint64_t start, size_t trace, size_t i)
+{
+    struct span *s = &b->spans[b->span_count - 1];
+    const uint32_t at = (uint32_t)b->attr_count;
+    const uint32_t part = (uint32_t)((start - START) / SECOND / 60);
+    char text[32];
+    for (uint32_t k = 0; k < s->attrs.n; k++) {
+        struct attr *a = span_batch_add_attr(b);
+        *a = b->attrs[s->attrs.at + k];
+    }
+    struct attr *a = span_batch_add_attr(b);
+    *a = (struct attr){.key = (const uint8_t *)"part", .key_n = 4, .kind = VALUE_INT, .i = part};
+    a = span_batch_add_attr(b);
+    *a = (struct attr){.key = (const uint8_t *)"share", .key_n = 5, .kind = VALUE_DOUBLE, .d = part / 4.0};
+    snprintf(text, sizeof text, "%08x", (uint32_t)((trace * 64 + i + 1) * 2654435761U));
+    const slice order = arena_copy(&b->arena, slice_cstr(text));
+    a = span_batch_add_attr(b);
+    *a = (struct attr){.key = (const uint8_t *)"order", .key_n = 5, .kind = VALUE_STRING, .p = order.p};
+    a->n = (uint32_t)order.n;
+    s->attrs = (struct run){at, (uint32_t)b->attr_count - at};
+    if (part == 2) {
+        s->end_ns = s->start_ns + 7 * SECOND;
+    }
 }
 
 static void
@@ -176,6 +206,7 @@ world_make(struct world *w, uint64_t seed, size_t traces, size_t blocks, bool wi
             random_context(&r, b);
             random_span(&r, b);
             shape_span(&r, &b->spans[b->span_count - 1], t, i, start);
+            add_own_values(b, start, t, i);
         }
     }
     for (size_t p = 0; p < blocks; p++) {
@@ -332,6 +363,7 @@ check(struct world *w, const char *text, uint32_t limit, uint64_t from, uint64_t
     if (expected == OK) {
         assert_ok(rc, &f);
         const struct search_result *r = search_result(s);
+        w->looked += r->stats.spans;
         for (size_t i = 0; i < r->count; i++) {
             put_trace(&got, r->traces[i]);
         }
@@ -391,6 +423,22 @@ static const char *const queries[] = {
     "{ rootServiceName = \"GET\" }",
     "{ traceDuration > 3s }",
     "{ trace:id = \"157c4a7fb979379e0000000000000001\" }",
+    "{ span.part = 2 }",
+    "{ span.part > 3 && name != \"\" }",
+    "{ .part < 1 || .n = 1 }",
+    "{ span.share = 0.5 && status = error }",
+    "{ span.part = 77 }",
+    "{ !(span.part = 1) && name = \"x\" }",
+    "{ span.part = 3 && span.n + 1 > 0 }",
+    "{ span.order = \"" ORDER "\" }",
+    "{ .order = \"" ORDER "\" }",
+    "{ duration > 6s }",
+    "{ duration > 6s } >> { span.part = 2 }",
+    "{ span.part = 1 } && { span.part = 2 }",
+    "{ span.part = 1 } || { span.part = 2 }",
+    "{ traceDuration > 6s && span.part = 2 }",
+    "{ rootName = \"x\" && span.part = 2 }",
+    "{ span.part = 4 } | count() > 2",
     "{ name = \"x\" } && { status = error }",
     "{ name = \"x\" } || { status = error }",
     "{ name = \"x\" } > { status = error }",
@@ -509,6 +557,29 @@ row_groups_outside_a_range_are_not_judged(void **state)
     world_fini(&w);
 }
 
+static void
+row_groups_without_a_value_are_not_looked_at(void **state)
+{
+    static const char *const few[] = {"{ span.part = 2 }", "{ span.order = \"" ORDER "\" }",
+                                      "{ duration > 6s && name != nil }", "{ span.share >= 1.0 }"};
+    struct world w;
+    (void)state;
+    world_make(&w, 10, TRACES_MAX, 1, false, 1000);
+    check(&w, "{ name != nil }", 0, 0, UINT64_MAX);
+    const uint64_t all = w.looked;
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
+        w.looked = 0;
+        check(&w, few[i], 0, 0, UINT64_MAX);
+        print_message("%s looks at %llu spans of %llu\n", few[i], (unsigned long long)w.looked,
+                      (unsigned long long)all);
+        assert_true(w.looked > 0 && w.looked * 2 < all);
+    }
+    w.looked = 0;
+    check(&w, "{ span.part = 77 }", 0, 0, UINT64_MAX);
+    assert_int_equal(w.looked, 0);
+    world_fini(&w);
+}
+
 int
 main(void)
 {
@@ -517,6 +588,7 @@ main(void)
         cmocka_unit_test(what_is_spread_over_blocks_and_live_data_is_shown_whole),
         cmocka_unit_test(what_is_scattered_all_over_is_gathered),
         cmocka_unit_test(row_groups_outside_a_range_are_not_judged),
+        cmocka_unit_test(row_groups_without_a_value_are_not_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
