@@ -1,7 +1,7 @@
-/* Which traces lie in a row group: asked of its Bloom filter, and exactly of its column of trace ids when
- * that says maybe. Both are read on first use and kept as long as the search that asks. Threads: each row
- * group is one thread's at a time; several may be asked about at once. Memory: 16 bytes a trace and the
- * filters, out of `budget`. */
+/* Which traces lie in a row group: asked of its Bloom filter, which the block's reader keeps, and exactly of
+ * its column of trace ids when that says maybe: read on first use and kept as long as the search that asks.
+ * Threads: each row group is one thread's at a time; several may be asked about at once. Memory: 16 bytes a
+ * trace, out of `budget`. */
 #pragma once
 
 #include "vivace/base/budget.h"
