@@ -13,9 +13,9 @@ mix(uint64_t a, uint64_t b)
     return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-/* Folded multiply over 8-byte words, after wyhash. */
-uint64_t
-hash_bytes(const void *p, size_t n, uint64_t seed)
+/* Folded multiply over 8-byte words, after wyhash. Inline, so that keys of a known size need no loop. */
+static inline __attribute__((always_inline)) uint64_t
+hash_inline(const void *p, size_t n, uint64_t seed)
 {
     const uint8_t *at = p;
     uint64_t h = seed ^ UINT64_C(0xa0761d6478bd642f);
@@ -31,6 +31,12 @@ hash_bytes(const void *p, size_t n, uint64_t seed)
     }
     h = mix(h ^ w, UINT64_C(0x8ebc6af09c88c6e3));
     return mix(h ^ n, UINT64_C(0x589965cc75374cc3) ^ seed);
+}
+
+uint64_t
+hash_bytes(const void *p, size_t n, uint64_t seed)
+{
+    return n == 16 ? hash_inline(p, 16, seed) : hash_inline(p, n, seed); /* trace ids */
 }
 
 /* --- fixed-size keys ---------------------------------------------------------------------------------- */
@@ -82,16 +88,40 @@ id_table_bytes(const struct id_table *t)
     return t->capacity * slot_bytes(t);
 }
 
+/* Keys are whole words. */
+static inline bool
+key_is(const uint8_t *slot, const void *key, size_t n)
+{
+    const uint8_t *k = key;
+    uint64_t a = 0, b = 0, other = 0;
+    for (size_t i = 0; i < n; i += sizeof a) {
+        memcpy(&a, slot + i, sizeof a);
+        memcpy(&b, k + i, sizeof b);
+        other |= a ^ b;
+    }
+    return other == 0;
+}
+
+static inline __attribute__((always_inline)) size_t
+find_among(const struct id_table *t, const void *key, size_t key_bytes)
+{
+    const size_t mask = t->capacity - 1, step = key_bytes + sizeof(uint64_t);
+    size_t i = hash_inline(key, key_bytes, t->seed) & mask;
+    uint64_t value = 0;
+    for (;; i = (i + 1) & mask) {
+        const uint8_t *slot = t->slots + i * step;
+        memcpy(&value, slot + key_bytes, sizeof value);
+        if (value == 0 || key_is(slot, key, key_bytes)) {
+            return i;
+        }
+    }
+}
+
 /* The slot that holds `key`, or the free one where it belongs. */
 static size_t
 find_slot(const struct id_table *t, const void *key)
 {
-    size_t mask = t->capacity - 1;
-    size_t i = hash_bytes(key, t->key_bytes, t->seed) & mask;
-    while (slot_value(t, i) != 0 && memcmp(slot_at(t, i), key, t->key_bytes) != 0) {
-        i = (i + 1) & mask;
-    }
-    return i;
+    return t->key_bytes == 16 ? find_among(t, key, 16) : find_among(t, key, t->key_bytes); /* trace ids */
 }
 
 void
