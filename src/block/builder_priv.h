@@ -154,6 +154,7 @@ struct tree {
     uint32_t *parent, *first_child, *next_sibling, *twin; /* positions, or UINT32_MAX */
     uint32_t *slots;                                      /* by span id: position + 1 of the first with it */
     uint32_t count, cap, slot_count;
+    uint64_t seed; /* of the process */
 };
 
 void tree_fini(struct tree *t);

@@ -46,20 +46,26 @@ intern_get(const struct intern *t, uint32_t id)
     return (slice){t->strings[id].p, t->strings[id].n};
 }
 
-/* Are n bytes the same? Most strings are short: no call. */
+static inline uint64_t
+word_at(const uint8_t *p)
+{
+    uint64_t v = 0;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Are n bytes the same? Most strings are short: no call. The last word may overlap the one before. */
 static inline bool
 bytes_same(const uint8_t *a, const uint8_t *b, size_t n)
 {
-    uint64_t x = 0, y = 0;
-    while (n > sizeof x) {
-        memcpy(&x, a, sizeof x);
-        memcpy(&y, b, sizeof y);
-        if (x != y) {
-            return false;
+    if (n >= 8) {
+        const size_t last = n - 8;
+        for (size_t i = 0; i < last; i += 8) {
+            if (word_at(a + i) != word_at(b + i)) {
+                return false;
+            }
         }
-        a += sizeof x;
-        b += sizeof y;
-        n -= sizeof x;
+        return word_at(a + last) == word_at(b + last);
     }
     if (n >= 4) { /* the first four and the last four */
         uint32_t v[4];

@@ -53,18 +53,18 @@ tree_fini(struct tree *t)
 
 /* Ids are client-chosen: the process's seed keeps them from colliding on purpose. */
 static uint32_t
-slot_of(const span_id *id, uint32_t mask)
+slot_of(const struct tree *t, const span_id *id, uint32_t mask)
 {
     uint64_t v;
     memcpy(&v, id->b, sizeof v);
-    v = (v ^ rng_process_seed()) * UINT64_C(0x9e3779b97f4a7c15);
+    v = (v ^ t->seed) * UINT64_C(0x9e3779b97f4a7c15);
     return (uint32_t)((v ^ v >> 29) >> 32) & mask;
 }
 
 static uint32_t
 find_id(const struct tree *t, const span_id *id, uint32_t mask)
 {
-    for (uint32_t at = slot_of(id, mask); t->slots[at]; at = (at + 1) & mask) {
+    for (uint32_t at = slot_of(t, id, mask); t->slots[at]; at = (at + 1) & mask) {
         if (span_id_eq(&t->spans[t->slots[at] - 1].id, id)) {
             return t->slots[at] - 1;
         }
@@ -78,7 +78,7 @@ index_ids(struct tree *t, uint32_t mask)
 {
     memset(t->slots, 0, ((size_t)mask + 1) * sizeof *t->slots);
     for (uint32_t i = 0; i < t->count; i++) {
-        uint32_t at = slot_of(&t->spans[i].id, mask);
+        uint32_t at = slot_of(t, &t->spans[i].id, mask);
         t->twin[i] = NOBODY;
         while (t->slots[at] && !span_id_eq(&t->spans[t->slots[at] - 1].id, &t->spans[i].id)) {
             at = (at + 1) & mask;
@@ -238,6 +238,7 @@ trace_summarise(const struct block_builder *b, struct tree *t, struct held_trace
     uint32_t mask = 15;
     int32_t next = 1;
     tree_reserve(t, trace->rows);
+    t->seed = rng_process_seed();
     t->count = trace->rows;
     take_rows(t, rows);
     sort_spans(t);
