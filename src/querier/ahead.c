@@ -91,6 +91,11 @@ look(struct ahead *a, const struct gather *g, uint64_t cut)
     a->from = g->at;
     a->upto = g->count - g->at < AHEAD ? g->count : g->at + AHEAD;
     parallel_for(a->q->pool, (a->upto - a->from + CHUNK - 1) / CHUNK, look_at_chunk, a);
+    size_t may = 0;
+    for (size_t i = a->from; i < a->upto; i++) {
+        may += a->may[i];
+    }
+    a->useless = 2 * may > a->upto - a->from;
 }
 
 bool
@@ -99,8 +104,8 @@ ahead_rules_out(struct ahead *a, const struct gather *g, uint64_t cut)
     if (a->slot_count < 2) {
         return false;
     }
-    if (g->at >= a->upto) {
+    if (g->at >= a->upto && !a->useless) {
         look(a, g, cut);
     }
-    return !a->may[g->at];
+    return g->at < a->upto && !a->may[g->at];
 }

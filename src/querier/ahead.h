@@ -18,6 +18,7 @@ struct ahead {
     size_t slot_count;        /* of the pool; below 2 there is no looking ahead */
     uint8_t *may;             /* by place in the gather: it may match */
     size_t from, upto, cap;   /* places looked at */
+    bool useless;             /* most may match: not worth it in this gather */
     const struct gather *gather;
     uint64_t cut;
 };
@@ -31,6 +32,7 @@ static inline void
 ahead_forget(struct ahead *a)
 {
     a->from = a->upto = 0;
+    a->useless = false;
 }
 /* Can the gather's next trace make no difference? Looks at it and at those behind it, if nobody has. A trace
  * that begins before `cut` makes none. */

@@ -8,7 +8,7 @@
 #include "parallel.h"
 #include "row_groups.h"
 #include "search_priv.h"
-#include "trace_sets.h"
+#include "spread.h"
 
 #include "vivace/base/mem.h"
 
@@ -72,12 +72,12 @@ struct group_job {
     size_t left;      /* of them: not in a batch yet */
     uint32_t *batch;  /* those to be judged now */
     trace_id *ids;    /* of the batch */
-    uint64_t *hashes; /* of the ids, once `hashed` */
+    uint64_t *hashes; /* of the ids, as far as they are asked about */
     uint8_t *spread;  /* they lie elsewhere too */
     uint32_t *found;  /* traces that do match, newest first */
     uint8_t *odd;     /* by number: it must be put together */
     size_t count, cap, matched;
-    bool hashed, begun;
+    bool begun;
     bool ordered;   /* the batch is newest first, and enough matches end it */
     size_t sure;    /* of the matched: those that need not be put together */
     uint64_t bytes; /* read by it already counted */
@@ -255,7 +255,6 @@ next_batch(struct group_job *job)
     const struct judged_trace *traces = job->judge->traces;
     const size_t newest = job->begun ? 0 : ORDERED_TRIES * limit_of(job->cursor);
     job->count = 0;
-    job->hashed = false;
     job->ordered = newest > 0;
     if (job->left == 0) {
         return;
@@ -278,7 +277,6 @@ next_batch(struct group_job *job)
         }
     }
     job->begun = true;
-    memset(job->spread, 0, job->count);
     for (size_t i = 0; i < job->count; i++) {
         job->ids[i] = traces[job->batch[i]].id;
     }
@@ -287,101 +285,37 @@ next_batch(struct group_job *job)
 /* --- which of them lie elsewhere too ----------------------------------------------------------------------
  */
 
-static bool
-far_apart(uint64_t from, uint64_t to, uint64_t other_from, uint64_t other_to)
+static struct spread_ask
+ask_of(const struct group_job *job)
 {
-    return (other_from > to && other_from - to > SEARCH_MARGIN_NS) ||
-           (from > other_to && from - other_to > SEARCH_MARGIN_NS);
-}
-
-/* Hashes of the ids, once somebody is asked about all of them. */
-static void
-hash_ids(struct group_job *job)
-{
-    for (size_t i = 0; i < job->count && !job->hashed; i++) {
-        job->hashes[i] = trace_sets_hash(&job->ids[i]);
-    }
-    job->hashed = true;
-}
-
-static err
-ask_blocks(struct blocks_cursor *c, struct group_job *job, struct fault *f)
-{
-    const struct block_snapshot *v = c->list.snapshot;
     const struct judged_trace *traces = job->judge->traces;
-    uint64_t from = UINT64_MAX;
-    uint64_t to = 0;
-    err rc = OK;
-    TRY(group_list_open_all(&c->list, f));
+    struct spread_ask a = {.group = job->group,
+                           .ids = job->ids,
+                           .hashes = job->hashes,
+                           .spread = job->spread,
+                           .count = job->count,
+                           .from_ns = UINT64_MAX,
+                           .first = SPREAD_NOT_ASKED,
+                           .last = SPREAD_NOT_ASKED};
     for (size_t i = 0; i < job->count; i++) {
         const struct judged_trace *t = &traces[job->batch[i]];
-        from = t->start_ns < from ? t->start_ns : from;
-        to = t->end_ns > to ? t->end_ns : to;
+        a.from_ns = t->start_ns < a.from_ns ? t->start_ns : a.from_ns;
+        a.to_ns = t->end_ns > a.to_ns ? t->end_ns : a.to_ns;
+        a.first = job->batch[i] == 0 ? i : a.first;
+        a.last = job->batch[i] + 1 == job->judge->trace_count ? i : a.last;
     }
-    for (size_t b = 0; b < v->count; b++) {
-        const struct block_reader *r = c->list.readers[b];
-        if (b == job->group.block || r == NULL ||
-            far_apart(from, to, v->blocks[b]->meta.min_start_ns, v->blocks[b]->meta.max_end_ns)) {
-            continue;
-        }
-        hash_ids(job);
-        TRY(trace_sets_enter(&c->sets, b, r, f));
-        for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
-            TRY(trace_sets_ask(&c->sets, b, r, g, job->ids, job->hashes, job->count, job->spread, f));
-        }
-    }
-out:
-    return rc;
+    return a;
 }
 
-/* A trace larger than a row group goes on in the next one: only the first and the last may. */
 static err
-ask_neighbours(struct blocks_cursor *c, struct group_job *job, struct fault *f)
+find_spread(struct blocks_cursor *c, struct fault *f)
 {
-    const struct block_reader *r = c->list.readers[job->group.block];
-    const size_t groups = block_reader_file(r)->meta->row_group_count;
-    const size_t g = job->group.group;
-    err rc = OK;
-    TRY(trace_sets_enter(&c->sets, job->group.block, r, f));
-    for (size_t i = 0; i < job->count; i++) {
-        const bool first = job->batch[i] == 0;
-        const bool last = job->batch[i] + 1 == job->judge->trace_count;
-        if (first || last) {
-            job->hashes[i] = trace_sets_hash(&job->ids[i]);
-        }
-        if (first && g > 0) {
-            TRY(trace_sets_ask(&c->sets, job->group.block, r, g - 1, job->ids + i, job->hashes + i, 1,
-                               job->spread + i, f));
-        }
-        if (last && g + 1 < groups) {
-            TRY(trace_sets_ask(&c->sets, job->group.block, r, g + 1, job->ids + i, job->hashes + i, 1,
-                               job->spread + i, f));
-        }
+    struct spread s = {&c->hunt, c->store, &c->list, &c->sets};
+    struct spread_ask asks[ROUND_MAX];
+    for (size_t i = 0; i < c->jobs_now; i++) {
+        asks[i] = ask_of(&c->jobs[i]);
     }
-out:
-    return rc;
-}
-
-/* Live data first, then blocks, then whether there are other blocks by now: what was live at the first look
- * is in a block of the last one. */
-static err
-find_spread(struct blocks_cursor *c, struct group_job *job, struct fault *f)
-{
-    err rc = OK;
-    if (c->hunt.search == NULL) {
-        memset(job->spread, 1, job->count);
-        return OK;
-    }
-    TRY(search_elsewhere(c->hunt.search, c->hunt.source, job->ids, job->count, job->spread, f));
-    TRY(ask_blocks(c, job, f));
-    TRY(ask_neighbours(c, job, f));
-    const struct block_snapshot *now = block_store_snapshot(c->store, c->hunt.tenant);
-    if (now != c->list.snapshot) {
-        memset(job->spread, 1, job->count);
-    }
-    block_snapshot_release(now);
-out:
-    return rc;
+    return spread_find(&s, asks, c->jobs_now, f);
 }
 
 /* Offer what lies elsewhere too; the others stay. */
@@ -391,10 +325,6 @@ sort_out(struct blocks_cursor *c, struct group_job *job, struct candidates *out,
     struct group_judge *j = job->judge;
     size_t kept = 0;
     err rc = OK;
-    if (job->count == 0) {
-        return OK;
-    }
-    TRY(find_spread(c, job, f));
     for (size_t i = 0; i < job->count; i++) {
         const struct judged_trace *t = &j->traces[job->batch[i]];
         if (job->spread[i]) {
@@ -455,6 +385,38 @@ judge_batch(void *ctx, size_t slot, size_t i)
     }
 }
 
+/* Will the answer have a trace of the job's? */
+static bool
+is_wanted(const struct blocks_cursor *c, const struct group_job *job)
+{
+    const size_t limit = limit_of(c);
+    if (job->matched == 0 || c->hunt.search == NULL) {
+        return false;
+    }
+    const uint64_t newest = job->judge->traces[job->found[0]].start_ns;
+    size_t newer = search_newer(c->hunt.search, newest);
+    for (size_t i = 0; limit && i < c->jobs_now && newer < limit; i++) {
+        const struct group_job *x = &c->jobs[i];
+        for (size_t k = 0; k < x->matched && x->judge->traces[x->found[k]].start_ns > newest; k++) {
+            newer++;
+        }
+    }
+    return limit == 0 || newer < limit;
+}
+
+/* Read what its traces are shown with, on the pool. */
+static void
+read_shown(void *ctx, size_t slot, size_t i)
+{
+    const struct blocks_cursor *c = ctx;
+    struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
+    (void)slot;
+    if (is_wanted(c, job)) {
+        const bool whole = search_query_of(c->hunt.search)->matched == NULL;
+        job->rc = group_judge_read_shown(job->judge, whole, &job->fault);
+    }
+}
+
 /* What a job found becomes part of the answer. */
 static err
 hand_over(struct blocks_cursor *c, struct group_job *job, struct candidates *out, struct fault *f)
@@ -475,18 +437,25 @@ out:
     return rc;
 }
 
+static void
+take_batch(void *ctx, size_t slot, size_t i)
+{
+    struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
+    (void)slot;
+    if (job->begun && is_full(job)) {
+        job->left = 0;
+    }
+    next_batch(job);
+}
+
 /* False when no job has traces left to judge. */
 static bool
 next_batches(struct blocks_cursor *c)
 {
     bool some = false;
+    parallel_for(c->hunt.pool, c->jobs_now, take_batch, c);
     for (size_t i = 0; i < c->jobs_now; i++) {
-        struct group_job *job = &c->jobs[i];
-        if (job->begun && is_full(job)) {
-            job->left = 0;
-        }
-        next_batch(job);
-        some = some || job->count > 0;
+        some = some || c->jobs[i].count > 0;
     }
     return some;
 }
@@ -623,12 +592,15 @@ search_advance(void *cursor, struct candidates *out, struct search_stats *stats,
     parallel_for(c->hunt.pool, c->jobs_now, look_at_group, c);
     TRY(first_failure(c, f));
     while (next_batches(c)) {
+        TRY(find_spread(c, f));
         for (size_t i = 0; i < c->jobs_now; i++) {
             TRY(sort_out(c, &c->jobs[i], out, f));
         }
         parallel_for(c->hunt.pool, c->jobs_now, judge_batch, c);
         TRY(first_failure(c, f));
     }
+    parallel_for(c->hunt.pool, c->jobs_now, read_shown, c);
+    TRY(first_failure(c, f));
     for (size_t i = 0; i < c->jobs_now; i++) {
         TRY(hand_over(c, &c->jobs[i], out, f));
     }

@@ -128,8 +128,11 @@ gather_begin(struct gather *g, struct candidates *c)
     if (g->goal < GATHER_MIN || c->heap_count < GATHER_MIN) {
         return false;
     }
-    g->positions = mem_realloc(g->positions, g->goal, sizeof *g->positions);
-    while (n < g->goal && candidates_take(c, &g->positions[n])) {
+    /* another pass for the few that are left would read the same again */
+    const size_t all = c->heap_count;
+    const size_t goal = all < 2 * g->goal && all <= GATHER_MAX ? all : g->goal;
+    g->positions = mem_realloc(g->positions, goal, sizeof *g->positions);
+    while (n < goal && candidates_take(c, &g->positions[n])) {
         n++;
     }
     want(g, c, n);

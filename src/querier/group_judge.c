@@ -695,6 +695,23 @@ out:
 }
 
 err
+group_judge_read_shown(struct group_judge *j, bool whole, struct fault *f)
+{
+    static const enum block_column shown[] = {BLOCK_NAME, BLOCK_DURATION, BLOCK_STATUS_CODE,
+                                              BLOCK_ROOT_SERVICE, BLOCK_ROOT_NAME};
+    const struct slot_vector *v = NULL;
+    err rc = OK;
+    TRY(group_span_ids(j->scan, f, &j->priv->ids));
+    TRY(group_starts(j->scan, f, &j->priv->starts));
+    for (size_t i = 0; whole && i < sizeof shown / sizeof *shown; i++) {
+        TRY(group_column(j->scan, shown[i], f, &v));
+    }
+    rc = whole ? group_services(j->scan, f, &v) : OK;
+out:
+    return rc;
+}
+
+err
 group_judge_failed(const struct group_judge *j, struct fault *f)
 {
     if (j->priv->failed != OK && f) {

@@ -52,5 +52,8 @@ judged_is_part(const struct group_judge *j, const struct judged_trace *t)
  * of the answer may come in another order than a result shows them in. */
 CHECKED err group_judge_trace(struct group_judge *j, const struct judged_trace *t, bool to_show,
                               struct fault *f);
+/* Read the columns that `to_show` needs of this row group, so that traces are shown without reading any: all
+ * a result shows, or (not `whole`) what puts rows in order. */
+CHECKED err group_judge_read_shown(struct group_judge *j, bool whole, struct fault *f);
 /* What reading a column met while the answer of the last trace was looked at (result_make): ask after. */
 CHECKED err group_judge_failed(const struct group_judge *j, struct fault *f);

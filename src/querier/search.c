@@ -260,6 +260,22 @@ search_cut(const struct search *s)
     return is_full(s) ? s->found[s->found_count - 1]->start_ns : 0;
 }
 
+size_t
+search_newer(const struct search *s, uint64_t start_ns)
+{
+    size_t from = 0;
+    size_t to = s->found_count;
+    while (from < to) {
+        const size_t at = from + (to - from) / 2;
+        if (s->found[at]->start_ns > start_ns) {
+            from = at + 1;
+        } else {
+            to = at;
+        }
+    }
+    return from;
+}
+
 const struct search_query *
 search_query_of(const struct search *s)
 {

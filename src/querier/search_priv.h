@@ -8,6 +8,8 @@
 /* Traces that begin earlier make no difference any more; 0 while there is room. */
 uint64_t search_cut(const struct search *s);
 const struct search_query *search_query_of(const struct search *s);
+/* How many of the traces found so far begin later. */
+size_t search_newer(const struct search *s, uint64_t start_ns);
 /* Would a matching trace be among the newest, and is it not being looked at by way of candidates? */
 bool search_wants(const struct search *s, const trace_id *id, uint64_t start_ns);
 /* The last run of `e` is a trace of the answer. */

@@ -235,9 +235,12 @@ trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r,
     err rc = OK;
     TRY(ready_to_ask(t, set, r, group, f));
     for (size_t i = 0; i < n; i++) {
-        if (!ret[i]) {
-            TRY(ask_one(t, set, r, group, &ids[i], hashes[i], f, &has));
-            ret[i] = has;
+        if (__atomic_load_n(&ret[i], __ATOMIC_RELAXED) == TRACE_SETS_SKIP) {
+            continue;
+        }
+        TRY(ask_one(t, set, r, group, &ids[i], hashes[i], f, &has));
+        if (has) {
+            trace_sets_mark(&ret[i]);
         }
     }
 out:

@@ -18,6 +18,15 @@ struct trace_sets {
     _Atomic uint64_t bytes_read;
 };
 
+#define TRACE_SETS_SKIP 2
+
+/* Relaxed: whoever reads the marks has waited for who makes them. */
+static inline void
+trace_sets_mark(uint8_t *at)
+{
+    __atomic_store_n(at, 1, __ATOMIC_RELAXED);
+}
+
 void trace_sets_init(struct trace_sets *t, size_t block_count, struct budget *budget);
 void trace_sets_fini(struct trace_sets *t);
 /* What a filter is asked. */
@@ -25,8 +34,9 @@ uint64_t trace_sets_hash(const trace_id *id);
 /* Before a block's row groups are asked about; one thread. Again does nothing. */
 CHECKED err trace_sets_enter(struct trace_sets *t, size_t block, const struct block_reader *r,
                              struct fault *f);
-/* Mark (ret[i] = 1) the traces that have rows in the row group of block number `block`; hashes[i] is that of
- * ids[i]. Those that are marked already are not asked about. */
+/* Mark (trace_sets_mark(&ret[i])) the traces that have rows in the row group of block number `block`;
+ * hashes[i] is that of ids[i]. Several threads may share `ret`. Where it is TRACE_SETS_SKIP nothing is asked.
+ */
 CHECKED err trace_sets_ask(struct trace_sets *t, size_t block, const struct block_reader *r, size_t group,
                            const trace_id *ids, const uint64_t *hashes, size_t n, uint8_t *ret,
                            struct fault *f);

@@ -11,12 +11,14 @@
 
 #include <stdatomic.h>
 
-#define SECOND     UINT64_C(1000000000)
-#define START      UINT64_C(1700000000000000000)
-#define TRACES     300u
-#define SPANS      9u
-#define GROUP_ROWS 128u
-#define PAGE_ROWS  32u
+#define SECOND      UINT64_C(1000000000)
+#define START       UINT64_C(1700000000000000000)
+#define TRACES      300u
+#define SPANS       9u
+#define GROUP_ROWS  128u
+#define PAGE_ROWS   32u
+#define LARGE       77u /* a trace that goes on in the next row group */
+#define LARGE_SPANS 200u
 
 /* --- blocks ----------------------------------------------------------------------------------------------
  */
@@ -112,7 +114,7 @@ world_make(struct world *w, size_t blocks, bool scattered, size_t threads)
         struct span_batch b;
         span_batch_init(&b, 0);
         for (uint32_t t = 0; t < TRACES; t++) {
-            for (uint32_t i = 0; i < SPANS; i++) {
+            for (uint32_t i = 0; i < (t == LARGE ? LARGE_SPANS : SPANS); i++) {
                 const size_t home = t * blocks / TRACES;
                 const bool at_seam = (t + 30) * blocks / TRACES != home && home + 1 < blocks;
                 size_t place = scattered ? (t + i) % blocks : at_seam ? home + i % 2 : home;
