@@ -66,8 +66,8 @@ look_at_chunk(void *ctx, size_t slot, size_t i)
     struct ahead *a = ctx;
     struct ahead_slot *x = &a->slots[slot];
     if (!x->ready) {
-        eval_init(&x->eval, a->q->plan, SEARCH_TRACE_BYTES_MAX, &a->q->guard);
-        span_batch_init(&x->trace, SEARCH_TRACE_BYTES_MAX);
+        eval_init(&x->eval, a->q->plan, AHEAD_TRACE_BYTES_MAX, &a->q->guard);
+        span_batch_init(&x->trace, AHEAD_TRACE_BYTES_MAX);
         x->ready = true;
     }
     const size_t from = a->from + i * CHUNK;

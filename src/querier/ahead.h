@@ -2,13 +2,15 @@
  *
  * A trace that is ruled out needs no look any more; any other one, be it that it matches or that judging it
  * fails, is judged again when its turn comes, in order, as if nobody had looked. Threads: one owner.
- * Memory: SEARCH_TRACE_BYTES_MAX twice for each slot of the pool at most, as for the trace being judged. */
+ * Memory: AHEAD_TRACE_BYTES_MAX twice for each slot of the pool; a larger trace is left for its turn. */
 #pragma once
 
 #include "gather.h"
 #include "shape.h"
 
 #include "vivace/querier/eval.h"
+
+#define AHEAD_TRACE_BYTES_MAX ((size_t)4 << 20) /* some 10,000 spans */
 
 struct ahead_slot;
 

@@ -125,6 +125,27 @@ a_full_batch_says_so(void **state)
     span_batch_fini(&b);
 }
 
+static void
+spans_added_to_reserved_room_do_not_move(void **state)
+{
+    struct span_batch b;
+    (void)state;
+    span_batch_init(&b, 64 << 10);
+    span_batch_add_span(&b)->start_ns = 7;
+    assert_true(span_batch_reserve_spans(&b, 100));
+    const struct span *first = b.spans;
+    for (int i = 0; i < 100; i++) {
+        assert_non_null(span_batch_add_span(&b));
+    }
+    assert_ptr_equal(b.spans, first);
+    assert_int_equal(first->start_ns, 7);
+    assert_true(span_batch_reserve_spans(&b, 0));
+    assert_false(span_batch_reserve_spans(&b, 1000000)); /* more than it may hold */
+    assert_false(span_batch_reserve_spans(&b, UINT32_MAX));
+    assert_int_equal(b.span_count, 101);
+    span_batch_fini(&b);
+}
+
 int
 main(void)
 {
@@ -132,6 +153,7 @@ main(void)
         cmocka_unit_test(trace_ids_read_as_tempo_reads_them),
         cmocka_unit_test(copied_spans_keep_their_resource_scope_events_and_links),
         cmocka_unit_test(a_full_batch_says_so),
+        cmocka_unit_test(spans_added_to_reserved_room_do_not_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,14 +11,15 @@
 
 #include <stdatomic.h>
 
-#define SECOND      UINT64_C(1000000000)
-#define START       UINT64_C(1700000000000000000)
-#define TRACES      300u
-#define SPANS       9u
-#define GROUP_ROWS  128u
-#define PAGE_ROWS   32u
-#define LARGE       77u /* a trace that goes on in the next row group */
-#define LARGE_SPANS 200u
+#define SECOND     UINT64_C(1000000000)
+#define START      UINT64_C(1700000000000000000)
+#define TRACES     300u
+#define SPANS      9u
+#define GROUP_ROWS 128u
+#define PAGE_ROWS  32u
+#define LARGE      77u /* a trace that goes on in the next row group */
+
+static uint32_t large_spans = 200; /* it goes on in the next row group */
 
 /* --- blocks ----------------------------------------------------------------------------------------------
  */
@@ -93,10 +94,11 @@ add_span(struct span_batch *b, uint32_t t, uint32_t i)
                      .scope = (uint32_t)b->scope_count - 1};
     x.end_ns = x.start_ns + (t * UINT64_C(7919000) + i * UINT64_C(104729000)) % SECOND;
     x.trace = (trace_id){.b = {(uint8_t)(t * 37), (uint8_t)(t >> 8), (uint8_t)t, 1}};
-    x.id = (span_id){.b = {1, (uint8_t)(t >> 8), (uint8_t)t, (uint8_t)(i + 1)}};
+    x.id = (span_id){.b = {1, (uint8_t)(t >> 8), (uint8_t)t, (uint8_t)(i + 1), (uint8_t)((i + 1) >> 8)}};
     if (i) {
         x.parent = x.id;
         x.parent.b[3] = (uint8_t)(i / 2 + 1);
+        x.parent.b[4] = (uint8_t)((i / 2 + 1) >> 8);
     }
     x.attrs = (struct run){(uint32_t)b->attr_count, 1};
     add_attr(b, "n", (int64_t)(t * 31 + i * 17) % 50, NULL);
@@ -114,7 +116,7 @@ world_make(struct world *w, size_t blocks, bool scattered, size_t threads)
         struct span_batch b;
         span_batch_init(&b, 0);
         for (uint32_t t = 0; t < TRACES; t++) {
-            for (uint32_t i = 0; i < (t == LARGE ? LARGE_SPANS : SPANS); i++) {
+            for (uint32_t i = 0; i < (t == LARGE ? large_spans : SPANS); i++) {
                 const size_t home = t * blocks / TRACES;
                 const bool at_seam = (t + 30) * blocks / TRACES != home && home + 1 < blocks;
                 size_t place = scattered ? (t + i) % blocks : at_seam ? home + i % 2 : home;
@@ -353,6 +355,21 @@ row_groups_that_are_known_to_have_none_of_the_traces_are_not_read(void **state)
     world_fini(&w);
 }
 
+/* Larger than what is judged ahead of its turn. */
+static void
+a_spread_trace_of_many_spans_is_judged_whole(void **state)
+{
+    struct world one, many;
+    (void)state;
+    large_spans = 30000;
+    world_make(&one, 1, false, 0);
+    world_make(&many, 2, true, 2);
+    same_as_in_one_block(&one, &many, "{ } | sum(.n) > 300000", 0);
+    world_fini(&one);
+    world_fini(&many);
+    large_spans = 200;
+}
+
 static void
 a_search_that_gathers_stops_at_the_memory_it_may_use(void **state)
 {
@@ -438,6 +455,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spread_traces_are_answered_as_those_of_one_block),
         cmocka_unit_test(row_groups_that_are_known_to_have_none_of_the_traces_are_not_read),
+        cmocka_unit_test(a_spread_trace_of_many_spans_is_judged_whole),
         cmocka_unit_test(a_search_that_gathers_stops_at_the_memory_it_may_use),
         cmocka_unit_test(a_search_that_gathers_stops_when_it_is_cancelled),
         cmocka_unit_test(a_search_that_gathers_stops_at_its_deadline),
