@@ -8,12 +8,6 @@
 #define RUN_MAX       (2 * EXEMPLARS_KEPT + EXEMPLARS_TIED_MAX) /* that may be marked in a run */
 
 void
-exemplars_init(struct exemplar_set *s, const struct metrics_query *q)
-{
-    *s = (struct exemplar_set){.q = q};
-}
-
-void
 exemplars_fini(struct exemplar_set *s)
 {
     mem_free(s->v);
@@ -67,7 +61,7 @@ per_run(const struct metrics_query *q, uint32_t owners)
 
 /* A run is 2^bits stretches. More owners make it longer, and never cut one that was. */
 static uint32_t
-run_bits(const struct metrics_query *q, uint32_t owners)
+bits_of(const struct metrics_query *q, uint32_t owners)
 {
     const uint32_t most = share_of(q, owners) / per_run(q, owners);
     uint32_t bits = 0;
@@ -85,6 +79,12 @@ run_end(const struct metrics_query *q, uint32_t bits, uint32_t stretch)
     return end < stretches(q) ? end : stretches(q);
 }
 
+void
+exemplars_init(struct exemplar_set *s, const struct metrics_query *q)
+{
+    *s = (struct exemplar_set){.q = q, .run_bits = q->exemplars && q->steps ? bits_of(q, 1) : 0};
+}
+
 static struct exemplar_slot *
 slot_of(const struct exemplar_set *s, size_t owner, uint32_t stretch)
 {
@@ -95,7 +95,7 @@ slot_of(const struct exemplar_set *s, size_t owner, uint32_t stretch)
 static bool
 is_passed(const struct exemplar_set *s, size_t owner, uint32_t stretch)
 {
-    const uint32_t end = run_end(s->q, run_bits(s->q, s->owners), stretch);
+    const uint32_t end = run_end(s->q, s->run_bits, stretch);
     uint32_t behind = 0;
     for (uint32_t i = stretch + 1; i < end && behind < EXEMPLARS_KEPT; i++) {
         behind += slot_of(s, owner, i)->count;
@@ -291,7 +291,9 @@ exemplars_add(struct exemplar_set *s, size_t owner, const struct exemplar *e)
     for (uint32_t i = 0; first && i < stretches(s->q); i++) {
         first = slot_of(s, owner, i)->count == 0;
     }
-    s->owners += first;
+    if (first) {
+        s->run_bits = bits_of(s->q, ++s->owners);
+    }
     copy.rank = exemplars_rank(e->start_ns);
     insert(s, owner, exemplars_stretch(s->q, metrics_interval(s->q, e->start_ns)), copy);
 }
@@ -333,9 +335,8 @@ exemplars_mark(struct exemplar_set *s)
 {
     struct exemplar *run[RUN_MAX];
     for (uint32_t owner = 0; owner < s->slot_owners; owner++) {
-        const uint32_t bits = run_bits(s->q, s->owners);
-        for (uint32_t from = 0; from < stretches(s->q); from = run_end(s->q, bits, from)) {
-            (void)mark_run(s, owner, from, run_end(s->q, bits, from), run);
+        for (uint32_t from = 0; from < stretches(s->q); from = run_end(s->q, s->run_bits, from)) {
+            (void)mark_run(s, owner, from, run_end(s->q, s->run_bits, from), run);
         }
     }
 }
@@ -401,7 +402,7 @@ void
 exemplars_choose(struct exemplar_set *s)
 {
     struct exemplar *run[RUN_MAX];
-    const uint32_t bits = run_bits(s->q, s->owners);
+    const uint32_t bits = s->run_bits;
     for (uint32_t owner = 0; owner < s->slot_owners; owner++) {
         for (uint32_t from = 0; from < stretches(s->q); from = run_end(s->q, bits, from)) {
             const size_t n = mark_run(s, owner, from, run_end(s->q, bits, from), run);

@@ -49,6 +49,7 @@ struct exemplar_set {
     uint32_t used, free;         /* those that are; position + 1 of one that is not, more behind it */
     uint32_t slot_owners;        /* that have slots */
     uint32_t owners;             /* that have candidates */
+    uint32_t run_bits;           /* a run is 2^run_bits stretches */
 };
 
 void exemplars_init(struct exemplar_set *s, const struct metrics_query *q);

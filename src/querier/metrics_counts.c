@@ -2,6 +2,7 @@
  * the nearest cache, then what is in it to the timelines, once for each number of it that is not 0. */
 #include "metrics_counts.h"
 
+#include "metrics_folds.h"
 #include "metrics_loops.h"
 
 /* Counters that are always worth it; more only for as many rows. */
@@ -130,6 +131,9 @@ counts_add(struct group_reader *r, struct row_keys *keys, const struct slot_vect
         matrix_pays(r, (uint64_t)TIMELINE_BUCKETS * keys->count * keys->width)) {
         return count_buckets(r, keys, measured, f);
     }
+    if (folds_apply(r, keys, measured)) {
+        return folds_add(r, keys, measured, f);
+    }
     add_each(r, keys, measured);
     return OK;
 }
@@ -147,8 +151,8 @@ is_measured(const struct group_reader *r, const struct tql_static *v)
     return tql_static_number(v, &number) && number == number;
 }
 
-/* The row may become an exemplar of its series. */
-static void
+/* The row may become an exemplar of its series; does it? */
+static bool
 offer(struct group_reader *r, const struct timeline *at, uint32_t row, const struct slot_vector *measured)
 {
     struct timelines *t = &r->sink->timelines;
@@ -157,9 +161,11 @@ offer(struct group_reader *r, const struct timeline *at, uint32_t row, const str
     if (measured) {
         e.measured = vector_at(measured, row);
     }
-    if (measured == NULL || is_measured(r, &e.measured)) {
-        exemplars_add(&t->exemplars, (size_t)(at - t->v), &e);
+    if (measured && !is_measured(r, &e.measured)) {
+        return false;
     }
+    exemplars_add(&t->exemplars, (size_t)(at - t->v), &e);
+    return true;
 }
 
 static void
@@ -168,7 +174,7 @@ offer_each(struct group_reader *r, struct row_keys *keys, const struct slot_vect
     for (size_t k = 0; k < r->count; k++) {
         const struct timeline *at = row_keys_timeline(r, keys, group_of(keys, k));
         if (at) {
-            offer(r, at, group_reader_row(r, k), measured);
+            (void)offer(r, at, group_reader_row(r, k), measured);
         }
     }
 }
@@ -229,8 +235,8 @@ offer_hit(struct group_reader *r, struct row_keys *keys, const struct slot_vecto
 {
     const uint32_t row = group_reader_row(r, k);
     const uint32_t group = group_of(keys, k);
-    if (exemplars_hash(r->starts[row]) <= l->hashes[keys->cells[k]]) {
-        offer(r, &r->sink->timelines.v[keys->timelines[group] - 1], row, measured);
+    if (exemplars_hash(r->starts[row]) <= l->hashes[keys->cells[k]] &&
+        offer(r, &r->sink->timelines.v[keys->timelines[group] - 1], row, measured)) {
         (void)set_limits(r, l, keys, group);
     }
 }

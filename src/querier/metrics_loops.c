@@ -176,6 +176,72 @@ loop_buckets(const uint32_t *rows, const int64_t *v, const uint32_t *cells, size
     }
 }
 
+/* --- folding -------------------------------------------------------------------------------------------- */
+
+ALWAYS void
+fold_ints(enum tql_metric_fn fn, const struct loop_rows *r, const int64_t *v, const uint64_t *present,
+          int64_t *numbers, uint32_t *counts)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const size_t row = r->rows ? r->rows[i] : i;
+        int64_t *at = &numbers[r->cells[i]];
+        if (present && !(present[row / 64] >> row % 64 & 1)) {
+            continue;
+        }
+        counts[r->cells[i]]++;
+        *at = fn == TQL_METRIC_MIN   ? (v[row] < *at ? v[row] : *at)
+              : fn == TQL_METRIC_MAX ? (v[row] > *at ? v[row] : *at)
+                                     : *at + v[row];
+    }
+}
+
+void
+loop_fold_ints(enum tql_metric_fn fn, const struct loop_rows *r, const int64_t *v, const uint64_t *present,
+               int64_t *numbers, uint32_t *counts)
+{
+    if (fn == TQL_METRIC_MIN) {
+        fold_ints(TQL_METRIC_MIN, r, v, present, numbers, counts);
+    } else if (fn == TQL_METRIC_MAX) {
+        fold_ints(TQL_METRIC_MAX, r, v, present, numbers, counts);
+    } else {
+        fold_ints(TQL_METRIC_SUM, r, v, present, numbers, counts);
+    }
+}
+
+ALWAYS void
+fold_coded(enum tql_metric_fn fn, const struct loop_rows *r, const uint32_t *codes, const double *numbers,
+           double *sums, uint32_t *counts)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const double x = numbers[codes[r->rows ? r->rows[i] : i]];
+        double *at = &sums[2 * (size_t)r->cells[i]];
+        if (!(x == x)) {
+            continue;
+        }
+        counts[r->cells[i]]++;
+        if (fn == TQL_METRIC_MIN) {
+            *at = x < *at ? x : *at;
+        } else if (fn == TQL_METRIC_MAX) {
+            *at = x > *at ? x : *at;
+        } else {
+            sum_add(at, x);
+        }
+    }
+}
+
+void
+loop_fold_coded(enum tql_metric_fn fn, const struct loop_rows *r, const uint32_t *codes,
+                const double *numbers, double *sums, uint32_t *counts)
+{
+    if (fn == TQL_METRIC_MIN) {
+        fold_coded(TQL_METRIC_MIN, r, codes, numbers, sums, counts);
+    } else if (fn == TQL_METRIC_MAX) {
+        fold_coded(TQL_METRIC_MAX, r, codes, numbers, sums, counts);
+    } else {
+        fold_coded(TQL_METRIC_SUM, r, codes, numbers, sums, counts);
+    }
+}
+
 void
 loop_count_pairs(const uint32_t *codes, const uint32_t *cells, size_t n, uint32_t width, uint32_t *matrix,
                  size_t size)

@@ -26,6 +26,19 @@ void loop_count(const uint32_t *cells, size_t n, uint32_t *matrix);
 void loop_buckets(const uint32_t *rows, const int64_t *v, const uint32_t *cells, size_t n, size_t cell_count,
                   uint32_t *matrix);
 
+/* Rows that count, and the cell of each; `rows` NULL: all of them. */
+struct loop_rows {
+    const uint32_t *rows, *cells;
+    size_t count;
+};
+/* numbers[cell] := the least, most or sum (also for avg) of it and v[row], where `present` (NULL: always) has
+ * the row; counts[cell]++ there. */
+void loop_fold_ints(enum tql_metric_fn fn, const struct loop_rows *r, const int64_t *v,
+                    const uint64_t *present, int64_t *numbers, uint32_t *counts);
+/* The same of numbers[codes[row]] where that is one, into two doubles a cell. */
+void loop_fold_coded(enum tql_metric_fn fn, const struct loop_rows *r, const uint32_t *codes,
+                     const double *numbers, double *sums, uint32_t *counts);
+
 /* matrix[codes[i] * width + cells[i]]++; the matrix is there twice, so that a counter needs not wait for the
  * one before it, and `size` counters each: the sum is in the first. */
 void loop_count_pairs(const uint32_t *codes, const uint32_t *cells, size_t n, uint32_t width,

@@ -227,26 +227,25 @@ timeline_observe(struct timelines *s, struct timeline *at, uint32_t step, const 
 
 /* --- merging -------------------------------------------------------------------------------------------- */
 
-static void
-merge_values(const struct timelines *into, double *to, const double *from)
+void
+timeline_add_numbers(struct timelines *s, struct timeline *at, uint32_t step, const double *from)
 {
-    const enum tql_metric_fn fn = (enum tql_metric_fn)into->q->plan->metric.fn;
-    const uint32_t w = into->width;
-    for (uint32_t i = 0; i < into->q->steps; i++, to += w, from += w) {
-        if (isnan(from[0])) {
-            continue;
-        }
-        if (fn == TQL_METRIC_MIN || fn == TQL_METRIC_MAX) {
-            observe_number(into, to, from[0]);
-        } else if (w == 1) {
-            *to += *from;
-        } else if (isnan(to[0])) {
-            memcpy(to, from, w * sizeof *to);
-        } else {
-            sum_add(to, from[0]);
-            to[1] += from[1];
-            to[w - 1] += w == 3 ? from[2] : 0;
-        }
+    const enum tql_metric_fn fn = (enum tql_metric_fn)s->q->plan->metric.fn;
+    const uint32_t w = s->width;
+    double *to = at->values + (size_t)step * w;
+    if (isnan(from[0])) {
+        return;
+    }
+    if (fn == TQL_METRIC_MIN || fn == TQL_METRIC_MAX) {
+        observe_number(s, to, from[0]);
+    } else if (w == 1) {
+        *to += *from;
+    } else if (isnan(to[0])) {
+        memcpy(to, from, w * sizeof *to);
+    } else {
+        sum_add(to, from[0]);
+        to[1] += from[1];
+        to[w - 1] += w == 3 ? from[2] : 0;
     }
 }
 
@@ -281,7 +280,9 @@ timelines_merge(struct timelines *into, const struct timelines *from)
             continue;
         }
         if (a->values && to->values) {
-            merge_values(into, to->values, a->values);
+            for (uint32_t k = 0; k < into->q->steps; k++) {
+                timeline_add_numbers(into, to, k, a->values + (size_t)k * into->width);
+            }
         }
         if (a->buckets && to->buckets) {
             merge_buckets(into, to, a);

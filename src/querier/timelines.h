@@ -40,6 +40,8 @@ bool timeline_observe(struct timelines *s, struct timeline *at, uint32_t step,
 /* `n` spans of bucket 1 or above; histograms only. */
 void timeline_add_bucket(struct timelines *s, struct timeline *at, uint32_t step, uint32_t bucket,
                          uint64_t n);
+/* What was folded of an interval's spans, as `width` numbers of `values`. Not for histograms. */
+void timeline_add_numbers(struct timelines *s, struct timeline *at, uint32_t step, const double *from);
 void timelines_merge(struct timelines *into, const struct timelines *from);
 
 /* The bucket of a value: 2^bucket is the least power of two that is no less; 0 for what is below 2. */
