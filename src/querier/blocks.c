@@ -18,6 +18,7 @@
 #define ROUND_MAX       8   /* row groups at once: each holds its vectors meanwhile */
 #define TRACES_PER_LOOK 256 /* at the clock */
 #define ORDERED_TRIES   8   /* traces judged in order, for each of the limit */
+#define ALREADY_TOLD    2
 
 static struct block_store *
 store_of(void *ctx)
@@ -75,7 +76,7 @@ struct group_job {
     uint64_t *hashes; /* of the ids, as far as they are asked about */
     uint8_t *spread;  /* they lie elsewhere too */
     uint32_t *found;  /* traces that do match, newest first */
-    uint8_t *odd;     /* by number: it must be put together */
+    uint8_t *odd;     /* by number: it must be put together; or ALREADY_TOLD */
     size_t count, cap, matched;
     bool begun;
     bool ordered;   /* the batch is newest first, and enough matches end it */
@@ -343,9 +344,27 @@ out:
 /* --- judging ----------------------------------------------------------------------------------------------
  */
 
+/* A match whose rows are wanted, and nothing else: here and now, so that they are taken on all threads. */
+static err
+tell_match(struct group_job *job, size_t slot, uint32_t number)
+{
+    const struct search_query *q = search_query_of(job->cursor->hunt.search);
+    const struct judged_trace *t = &job->judge->traces[number];
+    err rc = OK;
+    if (q->matched_at == NULL || !search_wants(job->cursor->hunt.search, &t->id, t->start_ns)) {
+        return OK;
+    }
+    job->odd[number] = ALREADY_TOLD;
+    TRY(group_judge_starts(job->judge, &job->fault));
+    TRY(q->matched_at(q->matched_ctx, slot, &job->judge->eval, &job->fault));
+    TRY(group_judge_failed(job->judge, &job->fault));
+out:
+    return rc;
+}
+
 /* Judge one; a match (or one that must be put together) goes to `found`. */
 static err
-judge_one(struct group_job *job, uint32_t number)
+judge_one(struct group_job *job, size_t slot, uint32_t number)
 {
     struct group_judge *j = job->judge;
     err rc = OK;
@@ -360,7 +379,7 @@ judge_one(struct group_job *job, uint32_t number)
         job->odd[number] = rc == ERR_AGAIN;
         job->sure += rc == OK;
         job->found[job->matched++] = number;
-        rc = OK;
+        rc = rc == OK ? tell_match(job, slot, number) : OK;
     }
     return rc;
 }
@@ -371,16 +390,21 @@ is_full(const struct group_job *job)
     return job->ordered && job->sure >= limit_of(job->cursor); /* of newer ones than are left */
 }
 
+static bool
+is_shown(const struct group_job *job)
+{
+    return job->cursor->hunt.search && search_query_of(job->cursor->hunt.search)->matched == NULL;
+}
+
 /* Those of the batch that match. */
 static void
 judge_batch(void *ctx, size_t slot, size_t i)
 {
-    (void)slot;
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
     for (size_t k = 0; job->rc == OK && k < job->count && !is_full(job); k++) {
-        job->rc = judge_one(job, job->batch[k]);
+        job->rc = judge_one(job, slot, job->batch[k]);
     }
-    if (job->rc == OK && job->matched > 1) {
+    if (job->rc == OK && job->matched > 1 && is_shown(job)) {
         qsort_r(job->found, job->matched, sizeof *job->found, newest_first, job->judge->traces);
     }
 }
@@ -390,8 +414,8 @@ static bool
 is_wanted(const struct blocks_cursor *c, const struct group_job *job)
 {
     const size_t limit = limit_of(c);
-    if (job->matched == 0 || c->hunt.search == NULL) {
-        return false;
+    if (job->matched == 0 || c->hunt.search == NULL || search_query_of(c->hunt.search)->matched_at) {
+        return false; /* or it was told of them already */
     }
     const uint64_t newest = job->judge->traces[job->found[0]].start_ns;
     size_t newer = search_newer(c->hunt.search, newest);
@@ -425,7 +449,9 @@ hand_over(struct blocks_cursor *c, struct group_job *job, struct candidates *out
     err rc = OK;
     for (size_t k = 0; k < job->matched; k++) {
         const struct judged_trace *t = &j->traces[job->found[k]];
-        if (job->odd[job->found[k]]) {
+        if (job->odd[job->found[k]] == ALREADY_TOLD) {
+            TRY(search_told(c->hunt.search, &t->id, f));
+        } else if (job->odd[job->found[k]]) {
             TRY(candidates_offer(out, &t->id, t->start_ns, j->prefilter.complete, f));
         } else if (search_wants(c->hunt.search, &t->id, t->start_ns)) {
             TRY(group_judge_trace(j, t, true, f)); /* again: its values are at hand */

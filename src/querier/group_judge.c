@@ -562,6 +562,12 @@ pick_rows(struct group_judge *j, const struct judged_trace *t)
     return OK;
 }
 
+err
+group_judge_starts(struct group_judge *j, struct fault *f)
+{
+    return j->priv->starts ? OK : group_starts(j->scan, f, &j->priv->starts);
+}
+
 /* The rows (of p->order, or all of the trace's) in the order of trace_sort. */
 static err
 order_rows(struct group_judge *j, const struct judged_trace *t, struct fault *f)
@@ -569,9 +575,9 @@ order_rows(struct group_judge *j, const struct judged_trace *t, struct fault *f)
     struct group_judge_private *p = j->priv;
     const size_t n = p->rows.count;
     err rc = OK;
-    if (p->starts == NULL) {
+    TRY(group_judge_starts(j, f));
+    if (p->ids == NULL) {
         TRY(group_span_ids(j->scan, f, &p->ids));
-        TRY(group_starts(j->scan, f, &p->starts));
     }
     struct row_key *keys = arena_alloc(&p->arena, n * sizeof *keys);
     uint32_t *order = arena_alloc(&p->arena, n * sizeof *order);

@@ -55,5 +55,7 @@ CHECKED err group_judge_trace(struct group_judge *j, const struct judged_trace *
 /* Read the columns that `to_show` needs of this row group, so that traces are shown without reading any: all
  * a result shows, or (not `whole`) what puts rows in order. */
 CHECKED err group_judge_read_shown(struct group_judge *j, bool whole, struct fault *f);
+/* For those who ask a trace that was judged without `to_show` for the starts of its rows (eval_row_start). */
+CHECKED err group_judge_starts(struct group_judge *j, struct fault *f);
 /* What reading a column met while the answer of the last trace was looked at (result_make): ask after. */
 CHECKED err group_judge_failed(const struct group_judge *j, struct fault *f);

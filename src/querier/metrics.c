@@ -2,6 +2,7 @@
 
 #include "live_records.h"
 #include "metrics_blocks.h"
+#include "parallel.h"
 #include "prefilter.h"
 
 #include "vivace/base/clock.h"
@@ -12,6 +13,8 @@
 struct metrics {
     struct metrics_query q;
     struct metrics_sink sink;
+    struct metrics_sink *slots; /* of a search on the pool; slot 0 is `sink` */
+    size_t slot_count;
     struct metrics_roots roots;
     struct search *search; /* for plans that need whole traces */
     struct search_query search_query;
@@ -154,17 +157,64 @@ metrics_is_alone(const struct tql_plan *plan)
     return true;
 }
 
-/* A trace some of whose spans are kept. */
-static err
-add_trace(void *ctx, struct eval *e, struct fault *f)
-{
-    return metrics_sink_rows(ctx, e, f);
-}
-
 static uint64_t
 end_of(const struct metrics_query *q)
 {
     return q->start_ns + q->steps * q->step_ns;
+}
+
+/* A trace some of whose spans are kept. */
+static err
+add_trace(void *ctx, struct eval *e, struct fault *f)
+{
+    struct metrics *m = ctx;
+    return metrics_sink_rows(&m->sink, e, f);
+}
+
+/* The same on a thread of the pool. */
+static err
+add_trace_at(void *ctx, size_t slot, struct eval *e, struct fault *f)
+{
+    struct metrics *m = ctx;
+    return metrics_sink_rows(slot ? &m->slots[slot] : &m->sink, e, f);
+}
+
+/* What the slots have, into the query's sink. */
+static void
+gather_slots(struct metrics *m)
+{
+    for (size_t i = 1; i < m->slot_count; i++) {
+        metrics_sink_merge(&m->sink, &m->slots[i]);
+        metrics_sink_fini(&m->slots[i]);
+        metrics_sink_init(&m->slots[i], &m->q);
+    }
+}
+
+static void
+start_search(struct metrics *m)
+{
+    const struct metrics_query *q = &m->q;
+    const bool rows = q->plan->metric.fn != TQL_METRIC_COMPARE;
+    m->slot_count = rows ? parallel_slots(q->pool) : 0;
+    m->slots = mem_new_array(struct metrics_sink, m->slot_count + 1);
+    for (size_t i = 1; i < m->slot_count; i++) {
+        metrics_sink_init(&m->slots[i], q);
+    }
+    m->search_query = (struct search_query){.plan = q->plan,
+                                            .tenants = q->tenants,
+                                            .tenant_count = q->tenant_count,
+                                            .sources = q->sources,
+                                            .source_count = q->source_count,
+                                            .start_ns = q->start_ns,
+                                            .end_ns = end_of(q),
+                                            .matched = add_trace,
+                                            .matched_at = rows ? add_trace_at : NULL,
+                                            .matched_ctx = m,
+                                            .matched_rows = rows,
+                                            .pool = q->pool,
+                                            .guard = q->guard,
+                                            .budget = q->budget};
+    m->search = search_create(&m->search_query);
 }
 
 struct metrics *
@@ -182,20 +232,7 @@ metrics_create(const struct metrics_query *q)
         m->sink.roots = &m->roots;
     }
     if (!m->done && !metrics_is_alone(q->plan)) {
-        m->search_query = (struct search_query){.plan = q->plan,
-                                                .tenants = q->tenants,
-                                                .tenant_count = q->tenant_count,
-                                                .sources = q->sources,
-                                                .source_count = q->source_count,
-                                                .start_ns = q->start_ns,
-                                                .end_ns = end_of(q),
-                                                .matched = add_trace,
-                                                .matched_ctx = &m->sink,
-                                                .matched_rows = q->plan->metric.fn != TQL_METRIC_COMPARE,
-                                                .pool = q->pool,
-                                                .guard = q->guard,
-                                                .budget = q->budget};
-        m->search = search_create(&m->search_query);
+        start_search(m);
     }
     m->cursors = mem_new_array(void *, q->tenant_count * q->metrics_source_count + 1);
     m->hunts = mem_new_array(struct search_hunt, q->tenant_count + 1);
@@ -215,6 +252,10 @@ metrics_destroy(struct metrics *m)
     }
     metrics_blocks_fini(&m->blocks);
     search_destroy(m->search);
+    for (size_t i = 1; i < m->slot_count; i++) {
+        metrics_sink_fini(&m->slots[i]);
+    }
+    mem_free(m->slots);
     metrics_sink_fini(&m->sink);
     metrics_roots_fini(&m->roots);
     arena_fini(&m->answer.memory);
@@ -309,6 +350,7 @@ step_exemplars(struct metrics *m, int64_t until, struct fault *f)
     if (!m->read) {
         m->read = true;
         metrics_blocks_gather(&m->blocks);
+        gather_slots(m);
         exemplars_mark(exemplars);
         metrics_blocks_traces_begin(&m->blocks, exemplars);
     }
@@ -370,6 +412,7 @@ metrics_result(struct metrics *m)
     struct metrics_result *r = &m->result;
     struct metrics_answer *a = &m->answer;
     metrics_blocks_gather(&m->blocks);
+    gather_slots(m);
     arena_reset(&a->memory);
     a->count = 0;
     a->full = false;

@@ -307,6 +307,13 @@ search_accept(struct search *s, struct eval *e, struct fault *f)
 }
 
 err
+search_told(struct search *s, const trace_id *id, struct fault *f)
+{
+    candidates_forget(&s->candidates, id);
+    return account(s, f);
+}
+
+err
 search_elsewhere(const struct search *s, const struct search_source *self, const trace_id *ids, size_t n,
                  uint8_t *ret, struct fault *f)
 {

@@ -112,6 +112,9 @@ struct search_query {
     /* Instead of keeping results: told each matching trace in range (eval.h); `limit` is 0 then. May be NULL.
      */
     err (*matched)(void *ctx, struct eval *e, struct fault *f);
+    /* The same for traces that are judged on the pool, from several threads at once, each with a slot of its
+     * own below parallel_slots(pool); 0 is the caller's. NULL: `matched`. */
+    err (*matched_at)(void *ctx, size_t slot, struct eval *e, struct fault *f);
     void *matched_ctx;
     bool matched_rows; /* it does not need e->batch: traces may be judged where they lie */
     struct query_guard guard;
