@@ -216,26 +216,11 @@ out:
     return rc;
 }
 
-/* Resources are few: they are looked at one by one. */
-static err
-resource_may_hold(struct group_scan *s, slice key, const struct tql_cond *c, struct fault *f, bool *ret)
-{
-    struct slot_vector v;
-    err rc = OK;
-    TRY(context_attr(s, s->priv->resources, key, f, &v));
-    *ret = false;
-    for (uint32_t i = 1; i < v.dict_count && !*ret; i++) {
-        *ret = tql_cond_eval(c, &v.dict[i]);
-        TRY(scan_tick(s, f));
-    }
-out:
-    return rc;
-}
-
 static err
 attribute_may_hold(struct group_scan *s, const struct tql_attr *a, const struct tql_cond *c, struct fault *f,
                    bool *ret)
 {
+    const struct tql_static empty = tql_static_string(SL_EMPTY);
     err rc = OK;
     switch ((enum tql_scope)a->scope) {
     case TQL_SCOPE_SPAN:
@@ -244,12 +229,17 @@ attribute_may_hold(struct group_scan *s, const struct tql_attr *a, const struct 
         return attr_may_hold(s, OWNER_EVENT, a->name, c, f, ret);
     case TQL_SCOPE_LINK:
         return attr_may_hold(s, OWNER_LINK, a->name, c, f, ret);
-    case TQL_SCOPE_RESOURCE:
     case TQL_SCOPE_INSTRUMENTATION:
-        return OK; /* their columns do not hold every value, and to read the contexts is cheap */
+        return context_may_hold(s, s->priv->scopes, a->name, c, f, ret);
+    case TQL_SCOPE_RESOURCE:
+        /* not by their columns, which do not hold every value; a missing service.name is empty */
+        if (slice_eq(a->name, SL("service.name")) && tql_cond_eval(c, &empty)) {
+            return OK;
+        }
+        return context_may_hold(s, s->priv->resources, a->name, c, f, ret);
     default:
         TRY(attr_may_hold(s, OWNER_ROW, a->name, c, f, ret));
-        rc = *ret ? OK : resource_may_hold(s, a->name, c, f, ret);
+        rc = *ret ? OK : context_may_hold(s, s->priv->resources, a->name, c, f, ret);
         break;
     }
 out:

@@ -219,13 +219,12 @@ spread(struct group_scan *s, const struct context_list *l, const struct tql_stat
     return OK;
 }
 
-err
-context_attr(struct group_scan *s, struct context_list *l, slice key, struct fault *f,
-             struct slot_vector *ret)
+/* The values of attribute `key`, by context. */
+static err
+attr_values(struct group_scan *s, const struct context_list *l, slice key, struct fault *f,
+            struct tql_static **ret)
 {
     struct value_source values = {.batch = &l->batch, .arena = &s->priv->arena};
-    err rc = OK;
-    TRY(look(s, l, f));
     struct tql_static *value = scan_alloc(s, l->count + (size_t)1, sizeof *value);
     if (value == NULL) {
         return scan_no_memory(f);
@@ -238,12 +237,68 @@ context_attr(struct group_scan *s, struct context_list *l, slice key, struct fau
             value_of_attr(&values, a, &value[i]);
         }
     }
-    if (values.failed) {
-        return scan_no_memory(f);
-    }
+    *ret = value;
+    return values.failed ? scan_no_memory(f) : OK;
+}
+
+err
+context_attr(struct group_scan *s, struct context_list *l, slice key, struct fault *f,
+             struct slot_vector *ret)
+{
+    struct tql_static *value = NULL;
+    err rc = OK;
+    TRY(look(s, l, f));
+    TRY(attr_values(s, l, key, f, &value));
     rc = spread(s, l, value, f, ret);
 out:
     return rc;
+}
+
+/* Which of the contexts kept are of this row group: a byte each. */
+static err
+mark_mine(struct group_scan *s, struct context_list *l, struct fault *f, uint8_t **ret)
+{
+    struct parquet_values d;
+    const int32_t leaf = s->priv->schema->column[l->scopes ? BLOCK_SCOPE_RAW : BLOCK_RESOURCE_RAW];
+    err rc = OK;
+    TRY(raw_dictionary(s, leaf, f, &d));
+    uint32_t *of_value = scan_alloc(s, d.count + 1, sizeof *of_value);
+    if (of_value == NULL) {
+        return scan_no_memory(f);
+    }
+    for (size_t i = 0; i < d.count; i++) {
+        TRY(place_of(s, l, d.bytes[i], f, &of_value[i]));
+        TRY(scan_tick(s, f));
+    }
+    uint8_t *mine = scan_alloc(s, l->count + (size_t)1, 1);
+    if (mine == NULL) {
+        return scan_no_memory(f);
+    }
+    memset(mine, 0, l->count + (size_t)1);
+    for (size_t i = 0; i < d.count; i++) {
+        mine[of_value[i]] = 1;
+    }
+    *ret = mine;
+    rc = scan_account(s, f);
+out:
+    return rc;
+}
+
+err
+context_may_hold(struct group_scan *s, struct context_list *l, slice key, const struct tql_cond *c,
+                 struct fault *f, bool *ret)
+{
+    struct tql_static *value = NULL;
+    uint8_t *mine = NULL;
+    err rc = mark_mine(s, l, f, &mine);
+    *ret = rc == ERR_NOT_FOUND; /* every row has its own, say */
+    if (rc == OK) {
+        rc = attr_values(s, l, key, f, &value);
+    }
+    for (uint32_t i = 0; rc == OK && i < l->count && !*ret; i++) {
+        *ret = mine[i] && tql_cond_eval(c, &value[i]);
+    }
+    return rc == ERR_NOT_FOUND ? OK : rc;
 }
 
 err

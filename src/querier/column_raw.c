@@ -301,36 +301,42 @@ is_outside(const struct group_scan *s, const struct parquet_chunk *chunk, slice 
            ((b->min.p && slice_cmp(value, b->min) < 0) || (b->max.p && slice_cmp(value, b->max) > 0));
 }
 
+err
+raw_dictionary(struct group_scan *s, int32_t leaf, struct fault *f, struct parquet_values *ret)
+{
+    const struct parquet_chunk *chunk = parquet_meta_chunk(s->priv->file.meta, s->row_group, (size_t)leaf);
+    const unsigned coded = 1U << PARQUET_PLAIN | 1U << PARQUET_RLE | 1U << PARQUET_RLE_DICTIONARY |
+                           1U << PARQUET_PLAIN_DICTIONARY;
+    err rc = ERR_NOT_FOUND;
+    if (chunk->has_dictionary && !(chunk->encodings & ~coded)) {
+        TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
+        rc = parquet_column_dictionary(s->priv->column, f, ret);
+    }
+out:
+    return rc;
+}
+
 /* Is it in the dictionary, if all values are? */
 static err
 dictionary_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, bool *ret)
 {
     struct parquet_values d;
-    err rc = OK;
-    *ret = true;
-    TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
-    rc = parquet_column_dictionary(s->priv->column, f, &d);
-    if (rc != OK) {
-        return rc == ERR_NOT_FOUND ? OK : rc;
-    }
-    *ret = false;
-    for (size_t i = 0; i < d.count && !*ret; i++) {
+    err rc = raw_dictionary(s, leaf, f, &d);
+    *ret = rc == ERR_NOT_FOUND;
+    for (size_t i = 0; rc == OK && i < d.count && !*ret; i++) {
         *ret = slice_eq(d.bytes[i], value);
     }
-out:
-    return rc;
+    return rc == ERR_NOT_FOUND ? OK : rc;
 }
 
 err
 raw_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, bool *ret)
 {
     const struct parquet_chunk *chunk = parquet_meta_chunk(s->priv->file.meta, s->row_group, (size_t)leaf);
-    const unsigned coded = 1U << PARQUET_PLAIN | 1U << PARQUET_RLE | 1U << PARQUET_RLE_DICTIONARY |
-                           1U << PARQUET_PLAIN_DICTIONARY;
     struct group_scan_private *p = s->priv;
     err rc = OK;
     *ret = !raw_is_empty(s, leaf) && !is_outside(s, chunk, value);
-    if (!*ret || !chunk->has_dictionary || (chunk->encodings & ~coded)) {
+    if (!*ret) {
         return OK;
     }
     if (!p->held_known || p->held_leaf != leaf || !slice_eq(p->held_value, value)) {

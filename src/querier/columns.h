@@ -125,7 +125,7 @@ CHECKED err group_services(struct group_scan *s, struct fault *f, const struct s
 CHECKED err group_filter(struct group_scan *s, uint32_t filter, const uint64_t *among, struct fault *f,
                          uint64_t *ret);
 /* Is it certain before any column is read that no row (none of its events, links) satisfies the condition?
- * Reads a few bytes of a filter or a dictionary at most, the resources for an attribute without a scope. */
+ * Reads a few bytes of a filter or a dictionary at most. */
 CHECKED err group_cond_never(struct group_scan *s, const struct tql_cond *c, struct fault *f, bool *ret);
 /* Rows that satisfy one condition of a slot that is not of events or links. */
 CHECKED err group_cond(struct group_scan *s, const struct tql_cond *c, struct fault *f, uint64_t *ret);

@@ -85,8 +85,9 @@ CHECKED err scan_account(struct group_scan *s, struct fault *f);
 /* --- column_bounds.c: what bounds, filters and empty columns tell before a value is read --- */
 
 enum group_answer { GROUP_MAYBE, GROUP_NO, GROUP_YES };
-#define GROUP_MASKS_MAX 64 /* a program that needs more at once, or has more conditions, is run row by row   \
-                            */
+#define GROUP_MASKS_MAX                                                                                      \
+    64 /* a program that needs more at once, or has more conditions, is run row by row                       \
+        */
 
 /* Is a program the same for every row (and all of its events or links), without a run-time error? `never` (a
  * byte for each condition, zeroed; NULL: not wanted) says which conditions are true for none. */
@@ -101,6 +102,9 @@ CHECKED err raw_fixed(struct group_scan *s, enum block_column c, struct fault *f
                       const struct raw_column **ret);
 /* Does the chunk hold any value? */
 bool raw_is_empty(const struct group_scan *s, int32_t leaf);
+/* The dictionary of a column that has all values in it, without reading the column; until the next one is
+ * opened. ERR_NOT_FOUND when it has none, or others too. */
+CHECKED err raw_dictionary(struct group_scan *s, int32_t leaf, struct fault *f, struct parquet_values *ret);
 /* Could a string column hold `value`? False only when its bounds or its dictionary say so. `value` outlives
  * the scan. */
 CHECKED err raw_may_hold(struct group_scan *s, int32_t leaf, slice value, struct fault *f, bool *ret);
@@ -148,6 +152,9 @@ size_t context_list_bytes(const struct context_list *l);
 /* Attribute `key` of each row's resource or scope; presence as in slot_vector. */
 CHECKED err context_attr(struct group_scan *s, struct context_list *l, slice key, struct fault *f,
                          struct slot_vector *ret);
+/* May one of them have an attribute `key` that satisfies it? Reads their dictionary alone, if it can. */
+CHECKED err context_may_hold(struct group_scan *s, struct context_list *l, slice key,
+                             const struct tql_cond *c, struct fault *f, bool *ret);
 /* The contexts themselves, and which one each row has. Until the next open. */
 struct context_view {
     const struct span_batch *batch; /* resources[i] or scopes[i] is context i */
