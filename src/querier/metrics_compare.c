@@ -71,6 +71,25 @@ add_line(const struct cells *c, struct compare_attr *at, const uint32_t *line, c
 
 /* --- sides ---------------------------------------------------------------------------------------------- */
 
+/* Which of the rows that count satisfy it. It is asked of no other row: its run-time error would be the
+ * query's. */
+static err
+choose(struct group_reader *r, uint32_t filter, struct fault *f, uint64_t **ret)
+{
+    uint64_t *among = NULL;
+    err rc = OK;
+    TRY(group_mask(r->scan, f, ret));
+    if (r->rows) {
+        TRY(group_mask(r->scan, f, &among));
+        for (size_t k = 0; k < r->count; k++) {
+            among[r->rows[k] / 64] |= UINT64_C(1) << r->rows[k] % 64;
+        }
+    }
+    rc = group_filter(r->scan, filter, among, f, *ret);
+out:
+    return rc;
+}
+
 static err
 make_cells(struct group_reader *r, struct cells *c, struct fault *f)
 {
@@ -93,8 +112,7 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
         c->of_row[row] = c->nowhere;
     }
     if (!filter->always && !filter->never) {
-        TRY(group_mask(r->scan, f, &chosen));
-        TRY(group_filter(r->scan, m->compare_filter, r->mask, f, chosen));
+        TRY(choose(r, m->compare_filter, f, &chosen));
     }
     for (size_t k = 0; k < r->count; k++) {
         const uint32_t row = group_reader_row(r, k);

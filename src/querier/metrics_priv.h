@@ -11,7 +11,9 @@
 #define METRICS_ROOTS_ASKED_MAX 256
 
 struct metrics_root {
-    uint64_t start_ns;
+    uint64_t start_ns, end_ns;
+    span_id id;
+    int32_t kind;
     slice name, service;
 };
 

@@ -28,6 +28,19 @@ metrics_roots_bytes(const struct metrics_roots *r)
     return r->memory.bytes + id_table_bytes(&r->index) + r->cap * sizeof *r->v;
 }
 
+/* Of several roots the last in the order of trace_sort is meant; of one that was sent twice the first. */
+static bool
+is_meant(const struct metrics_root *have, const struct span *s)
+{
+    const int ids = memcmp(s->id.b, have->id.b, sizeof s->id);
+    if (s->start_ns != have->start_ns) {
+        return s->start_ns > have->start_ns;
+    }
+    return ids                     ? ids > 0
+           : s->kind != have->kind ? (uint32_t)s->kind > (uint32_t)have->kind
+                                   : s->end_ns < have->end_ns;
+}
+
 void
 metrics_roots_add(struct metrics_roots *r, const struct span_batch *b)
 {
@@ -37,8 +50,8 @@ metrics_roots_add(struct metrics_roots *r, const struct span_batch *b)
             continue;
         }
         uint64_t *at = id_table_put(&r->index, &s->trace);
-        if (*at && r->v[*at - 1].start_ns > s->start_ns) {
-            continue; /* the one that starts last is meant */
+        if (*at && !is_meant(&r->v[*at - 1], s)) {
+            continue;
         }
         if (r->count == r->cap) {
             r->cap = r->cap ? 2 * r->cap : 256;
@@ -46,6 +59,9 @@ metrics_roots_add(struct metrics_roots *r, const struct span_batch *b)
         }
         *at = *at ? *at : ++r->count;
         r->v[*at - 1] = (struct metrics_root){.start_ns = s->start_ns,
+                                              .end_ns = s->end_ns,
+                                              .id = s->id,
+                                              .kind = s->kind,
                                               .name = arena_copy(&r->memory, s->name),
                                               .service = arena_copy(&r->memory, span_service_name(b, s))};
     }

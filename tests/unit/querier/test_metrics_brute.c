@@ -531,21 +531,33 @@ question_of(struct world *w, struct rng *r, uint64_t seed, struct tally *tally)
     buf_fini(&longer);
 }
 
+/* Worlds in which something went wrong once: errors of spans outside the range, roots that start together. */
+static const uint64_t once_wrong[] = {62, 112, 531, 549};
+
+static void
+ask_world(uint64_t seed, struct tally *tally)
+{
+    struct world w;
+    struct rng r;
+    rng_seed(&r, seed);
+    world_make(&w, &r);
+    for (int k = 0; k < EACH && tally->wrong < 10; k++) {
+        question_of(&w, &r, seed, tally);
+    }
+    world_fini(&w);
+}
+
 static void
 test_metrics_are_what_counting_span_by_span_gives(void **state)
 {
     uint64_t worlds = from_environment("BRUTE_WORLDS", WORLDS), seed = from_environment("BRUTE_SEED", 1);
     struct tally tally = {0};
     (void)state;
-    for (uint64_t i = 0; i < worlds && tally.wrong < 10; i++) {
-        struct world w;
-        struct rng r;
-        rng_seed(&r, seed + i);
-        world_make(&w, &r);
-        for (int k = 0; k < EACH && tally.wrong < 10; k++) {
-            question_of(&w, &r, seed + i, &tally);
-        }
-        world_fini(&w);
+    for (uint64_t i = 0; i < worlds; i++) {
+        ask_world(seed + i, &tally);
+    }
+    for (size_t i = 0; i < sizeof once_wrong / sizeof *once_wrong; i++) {
+        ask_world(once_wrong[i], &tally);
     }
     print_message("%llu metrics queries: %llu counted something, %llu questions with run-time errors\n",
                   (unsigned long long)tally.asked, (unsigned long long)tally.counted,
