@@ -60,10 +60,9 @@ answer(const struct questions *q, slice tenant, const struct wal_summary *sum, s
     }
 }
 
-/* mu held. */
-static void
-add_memory(struct ingester *ing, slice tenant, const struct wal_summary *sum, const struct live_segment *skip,
-           struct prior *prior)
+void
+add_prior_memory(struct ingester *ing, slice tenant, const struct wal_summary *sum,
+                 const struct live_segment *skip, struct prior *prior)
 {
     for (size_t i = 0; i < ing->segment_count; i++) {
         const struct live_segment *s = ing->segments[i];
@@ -98,7 +97,7 @@ resolve_prior(struct ingester *ing, slice tenant, const struct wal_summary *sum,
             break; /* what the disk indexes said still counts; memory is asked below */
         }
     }
-    add_memory(ing, tenant, sum, skip, prior);
+    add_prior_memory(ing, tenant, sum, skip, prior);
     mem_free(q.v);
 }
 

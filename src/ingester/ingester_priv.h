@@ -86,6 +86,9 @@ struct prior {
  * at return `prior` is true for the list as it is. An index that cannot be read counts as empty (logged). */
 void resolve_prior(struct ingester *ing, slice tenant, const struct wal_summary *sum,
                    const struct live_segment *skip, struct prior *prior);
+/* mu held. Add what memory indexes hold: for a `prior` that is true for what is on disk. */
+void add_prior_memory(struct ingester *ing, slice tenant, const struct wal_summary *sum,
+                      const struct live_segment *skip, struct prior *prior);
 
 /* Count the traces of a segment just found at start that no older segment of the list has. Nothing else runs.
  */

@@ -17,6 +17,8 @@ struct push_job {
     struct ingester_push *in;
     struct wal_summary sum; /* of what is kept */
     struct prior *prior;
+    bool judged; /* by what `prior` said at this version of the list */
+    uint64_t judged_version;
     struct span_batch kept; /* what is left when a limit dropped spans */
     struct buf encoded;
     slice payload;
@@ -116,6 +118,8 @@ apply_limits(struct push_job *j, struct fault *f)
     if (t && (j->in->limits.max_bytes_per_trace || j->in->limits.max_traces)) {
         resolve_prior(ing, j->in->tenant, &j->sum, NULL, j->prior);
         dropped = judge(j, t, drop);
+        j->judged = dropped == 0; /* the traces are numbered anew otherwise */
+        j->judged_version = ing->version;
     }
     mutex_unlock(&ing->mu);
     if (t == NULL) {
@@ -197,7 +201,12 @@ commit(struct push_job *j, struct live_segment *s, struct wal_ref at)
     struct ingester *ing = j->ing;
     struct tenant *t = tenant_get(ing, j->in->tenant, false);
     int64_t created = 0;
-    resolve_prior(ing, j->in->tenant, &j->sum, s, j->prior);
+    if (j->judged && j->judged_version == ing->version) {
+        /* what was found is still there, and the disk indexes are those that were asked */
+        add_prior_memory(ing, j->in->tenant, &j->sum, s, j->prior);
+    } else {
+        resolve_prior(ing, j->in->tenant, &j->sum, s, j->prior);
+    }
     const size_t tenant_at = wal_memindex_tenant_position(s->mem, j->in->tenant);
     for (size_t i = 0; i < j->sum.count; i++) {
         uint64_t bytes = 0;
