@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 
 #define COMPACT_INPUTS_MIN  2
-#define COMPACT_INPUTS_OPEN 4 /* in a window that goes on: of one level, or the most */
+#define COMPACT_INPUTS_OPEN 4 /* in a window that goes on: of one level, at least */
 #define COMPACT_INPUTS_MAX  16
 #define FAILURES_MAX        3                 /* of a block: then it is left alone */
 #define FAILURES_KEPT       4096              /* blocks they are known of */

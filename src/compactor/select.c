@@ -1,10 +1,10 @@
 /* Which blocks are merged.
  *
  * A block belongs to the window of time that its newest span is in. In the window that is not over yet four
- * blocks of one level make one, or sixteen when so many wait, which is two levels at once: each span is
- * rewritten once a level, and that is seldom. When a window is over its blocks are merged regardless of
- * level, the smallest first, but none with others that are less than a quarter of its size together: a late
- * block of ten spans does not have a gigabyte rewritten.
+ * blocks of one level make one, or as many more as wait by now: each span is rewritten once a level, and that
+ * is seldom. When a window is over its blocks are merged regardless of level, the smallest first, but none
+ * with others that are less than a quarter of its size together: a late block of ten spans does not have a
+ * gigabyte rewritten.
  */
 #include "compactor_priv.h"
 
@@ -88,7 +88,6 @@ select_open(const struct candidate *c, size_t n, const struct select_rules *r, s
                 i++;
                 continue;
             }
-            fit = fit < COMPACT_INPUTS_MAX ? COMPACT_INPUTS_OPEN : fit;
             outstanding += fit;
             if (ret->count == 0) {
                 take(ret, c + i, fit);

@@ -112,7 +112,7 @@ test('compare: values of an attribute add up to its totals, selection and baseli
   assert.equal(sums.status.selection, total((await range('{ status = error } | count_over_time()', { start: -60, end: 600 })).json));
 });
 
-test('exemplars lead to a trace, have its value, and are as many as asked for', async () => {
+test('exemplars lead to a trace, have its value, and are no more than asked for', async () => {
   const r = (await range('{ } | max_over_time(duration) by (name)')).json;
   const exemplars = r.series.flatMap((s) => s.exemplars ?? []);
   assert.ok(exemplars.length > 5);
@@ -129,8 +129,11 @@ test('exemplars lead to a trace, have its value, and are as many as asked for', 
     assert.equal((await range(q)).json.series[0].exemplars, undefined);
   }
   assert.equal((await range('{ } | rate()', { exemplars: 1 })).json.series[0].exemplars.length, 1);
-  assert.equal((await range('{ } | rate() with(exemplars=2)')).json.series[0].exemplars.length, 2);
+  const two = (await range('{ } | rate() with(exemplars=2)')).json.series[0].exemplars.length;
+  assert.ok(two === 1 || two === 2); // a trace is shown once, and the spans that a hash of their start picks may be of one
   const rate = (await range('{ } | rate()')).json.series[0];
+  const traces = rate.exemplars.map((e) => e.labels.find((l) => l.key === 'trace:id').value.stringValue);
+  assert.equal(new Set(traces).size, traces.length);
   assert.ok(rate.exemplars.every((e) => rate.samples.some((s) => s.value === e.value)));
 });
 

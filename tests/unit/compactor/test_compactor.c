@@ -197,7 +197,7 @@ a_window_that_goes_on_waits_for_four_of_a_level(void **state)
     }
     assert_int_equal(compactor_cycle(x.c), 0); /* compaction_disabled */
     x.limits.disabled = false;
-    assert_int_equal(compactor_cycle(x.c), 1); /* sixteen at once when so many wait */
+    assert_int_equal(compactor_cycle(x.c), 1); /* as many as wait, sixteen at most */
     after = content_of(x.store);
     assert_true(after.blocks == 5 && after.max_level == 1 && after.spans == 1150);
     store_close(&x);
