@@ -26,11 +26,7 @@ struct gather_job {
     uint64_t bytes;
     uint32_t *found; /* wanted traces, by number in the row group */
     size_t cap;
-    err rc;
-    struct fault fault;
 };
-
-enum asked { HAS_NONE, HAS_SOME, ASK_AGAIN };
 
 struct block_gather {
     struct search_hunt hunt;
@@ -40,7 +36,7 @@ struct block_gather {
     trace_id *ids; /* wanted */
     uint64_t *hashes;
     size_t count;
-    uint8_t *asked; /* by place in the list: enum asked */
+    bool *some; /* by place in the list: it has some of them */
     struct gather_job jobs[ROUND_MAX];
     size_t jobs_now;
 };
@@ -83,7 +79,7 @@ block_gather_close(void *cursor)
     group_list_close(&g->list);
     mem_free(g->ids);
     mem_free(g->hashes);
-    mem_free(g->asked);
+    mem_free(g->some);
     mem_free(g);
 }
 
@@ -107,27 +103,17 @@ list_wanted(struct block_gather *g, const struct id_table *wanted)
 }
 
 static err
-ask_group(struct block_gather *g, size_t i, struct fault *f)
-{
-    const struct listed_group *x = &g->list.groups[i];
-    bool some = false;
-    err rc = OK;
-    TRY(g->hunt.guard ? query_guard_check(g->hunt.guard, f) : OK);
-    TRY(trace_sets_any(g->sets, x->block, g->list.readers[x->block], x->group, g->ids, g->hashes, g->count, f,
-                       &some));
-    g->asked[i] = some ? HAS_SOME : HAS_NONE;
-out:
-    return rc;
-}
-
-static void
-ask_one(void *ctx, size_t slot, size_t i)
+ask_group(void *ctx, size_t slot, size_t i, struct fault *f)
 {
     struct block_gather *g = ctx;
+    const struct listed_group *x = &g->list.groups[i];
+    err rc = OK;
     (void)slot;
-    if (ask_group(g, i, NULL) != OK) {
-        g->asked[i] = ASK_AGAIN; /* and hear why */
-    }
+    TRY(g->hunt.guard ? query_guard_check(g->hunt.guard, f) : OK);
+    TRY(trace_sets_any(g->sets, x->block, g->list.readers[x->block], x->group, g->ids, g->hashes, g->count, f,
+                       &g->some[i]));
+out:
+    return rc;
 }
 
 static err
@@ -139,11 +125,8 @@ ask_all(struct block_gather *g, const struct id_table *wanted, struct fault *f)
     for (size_t b = 0; b < g->list.snapshot->count; b++) {
         TRY(g->list.readers[b] ? trace_sets_enter(g->sets, b, g->list.readers[b], f) : OK);
     }
-    g->asked = mem_new_array(uint8_t, g->list.group_count + 1);
-    parallel_for(g->hunt.pool, g->list.group_count, ask_one, g);
-    for (size_t i = 0; i < g->list.group_count; i++) {
-        TRY(g->asked[i] == ASK_AGAIN ? ask_group(g, i, f) : OK);
-    }
+    g->some = mem_new_array(bool, g->list.group_count + 1);
+    TRY(parallel_try(g->hunt.pool, g->list.group_count, ask_group, g, f));
 out:
     return rc;
 }
@@ -156,13 +139,12 @@ take_groups(struct block_gather *g, struct gathered *out)
     const size_t most = slots < ROUND_MAX ? slots : ROUND_MAX;
     const size_t room = gathered_room(out) / most;
     for (g->jobs_now = 0; g->list.at < g->list.group_count && g->jobs_now < most; group_list_take(&g->list)) {
-        if (g->asked[g->list.at] == HAS_SOME) {
+        if (g->some[g->list.at]) {
             struct gather_job *job = &g->jobs[g->jobs_now++];
             job->of = g;
             job->group = g->list.groups[g->list.at];
             job->out = gathered_batch_add(out, room + 1);
             job->bytes = 0;
-            job->fault = (struct fault){0};
         }
     }
     return g->jobs_now ? OK : ERR_NOT_FOUND;
@@ -213,12 +195,14 @@ find_wanted(struct gather_job *job, const struct group_traces *traces, size_t *r
 }
 
 static err
-read_job(struct gather_job *job, struct fault *f)
+read_group(void *ctx, size_t slot, size_t number, struct fault *f)
 {
+    struct gather_job *job = &((struct block_gather *)ctx)->jobs[number];
     struct group_traces traces;
     const bool whole = job->of->hunt.search == NULL;
     size_t rows = 0;
     err rc = OK;
+    (void)slot;
     enter_block(job);
     TRY(group_scan_open(job->scan, job->group.group, f));
     TRY(group_traces(job->scan, f, &traces));
@@ -234,14 +218,6 @@ out:
     return rc;
 }
 
-static void
-read_group(void *ctx, size_t slot, size_t i)
-{
-    struct gather_job *job = &((struct block_gather *)ctx)->jobs[i];
-    (void)slot;
-    job->rc = read_job(job, &job->fault);
-}
-
 err
 block_gather_next(void *cursor, const struct id_table *wanted, struct gathered *out, uint64_t *bytes,
                   struct fault *f)
@@ -252,16 +228,12 @@ block_gather_next(void *cursor, const struct id_table *wanted, struct gathered *
         TRY(ask_all(g, wanted, f));
     }
     TRY(take_groups(g, out));
-    parallel_for(g->hunt.pool, g->jobs_now, read_group, g);
+    rc = parallel_try(g->hunt.pool, g->jobs_now, read_group, g, f);
     for (size_t i = 0; i < g->jobs_now; i++) {
         struct gather_job *job = &g->jobs[i];
-        *bytes += job->bytes + (job->scan->bytes_read - job->counted);
-        job->counted = job->scan->bytes_read;
-        if (job->rc != OK && rc == OK) {
-            rc = job->rc;
-            if (f) {
-                *f = job->fault;
-            }
+        if (job->scan) { /* not when one before it failed */
+            *bytes += job->bytes + (job->scan->bytes_read - job->counted);
+            job->counted = job->scan->bytes_read;
         }
     }
 out:

@@ -83,8 +83,6 @@ struct group_job {
     size_t sure;    /* of the matched: those that need not be put together */
     uint64_t bytes; /* read by it already counted */
     uint64_t judged;
-    err rc;
-    struct fault fault;
 };
 
 struct blocks_cursor {
@@ -180,19 +178,20 @@ is_in_range(const struct search_hunt *h, const struct judged_trace *t)
     return t->start_ns <= h->end_ns && t->end_ns >= h->start_ns;
 }
 
-static void
-look_at_group(void *ctx, size_t slot, size_t i)
+static err
+look_at_group(void *ctx, size_t slot, size_t i, struct fault *f)
 {
-    (void)slot;
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
     const struct blocks_cursor *c = job->cursor;
     struct group_judge *j = job->judge;
+    err rc = OK;
+    (void)slot;
     job->left = job->count = job->matched = job->sure = 0;
     job->judged = 0;
     job->begun = false;
-    job->rc = group_judge_open(j, job->group.group, &job->fault);
-    if (job->rc != OK || j->trace_count == 0 || j->never_loose) {
-        return;
+    TRY(group_judge_open(j, job->group.group, f));
+    if (j->trace_count == 0 || j->never_loose) {
+        return OK;
     }
     job_reserve(job, j->trace_count);
     for (size_t k = 0; k < j->trace_count; k++) {
@@ -201,6 +200,8 @@ look_at_group(void *ctx, size_t slot, size_t i)
             job->some[job->left++] = (uint32_t)k;
         }
     }
+out:
+    return rc;
 }
 
 /* --- the newest first -------------------------------------------------------------------------------------
@@ -346,7 +347,7 @@ out:
 
 /* A match whose rows are wanted, and nothing else: here and now, so that they are taken on all threads. */
 static err
-tell_match(struct group_job *job, size_t slot, uint32_t number)
+tell_match(struct group_job *job, size_t slot, uint32_t number, struct fault *f)
 {
     const struct search_query *q = search_query_of(job->cursor->hunt.search);
     const struct judged_trace *t = &job->judge->traces[number];
@@ -355,31 +356,31 @@ tell_match(struct group_job *job, size_t slot, uint32_t number)
         return OK;
     }
     job->odd[number] = ALREADY_TOLD;
-    TRY(group_judge_starts(job->judge, &job->fault));
-    TRY(q->matched_at(q->matched_ctx, slot, &job->judge->eval, &job->fault));
-    TRY(group_judge_failed(job->judge, &job->fault));
+    TRY(group_judge_starts(job->judge, f));
+    TRY(q->matched_at(q->matched_ctx, slot, &job->judge->eval, f));
+    TRY(group_judge_failed(job->judge, f));
 out:
     return rc;
 }
 
 /* Judge one; a match (or one that must be put together) goes to `found`. */
 static err
-judge_one(struct group_job *job, size_t slot, uint32_t number)
+judge_one(struct group_job *job, size_t slot, uint32_t number, struct fault *f)
 {
     struct group_judge *j = job->judge;
     err rc = OK;
     if (++job->judged % TRACES_PER_LOOK == 0 && job->cursor->hunt.guard) {
-        rc = query_guard_check(job->cursor->hunt.guard, &job->fault);
+        rc = query_guard_check(job->cursor->hunt.guard, f);
         if (rc != OK) {
             return rc;
         }
     }
-    rc = group_judge_trace(j, &j->traces[number], false, &job->fault);
+    rc = group_judge_trace(j, &j->traces[number], false, f);
     if (rc == ERR_AGAIN || (rc == OK && j->eval.set_count)) {
         job->odd[number] = rc == ERR_AGAIN;
         job->sure += rc == OK;
         job->found[job->matched++] = number;
-        rc = rc == OK ? tell_match(job, slot, number) : OK;
+        rc = rc == OK ? tell_match(job, slot, number, f) : OK;
     }
     return rc;
 }
@@ -397,16 +398,19 @@ is_shown(const struct group_job *job)
 }
 
 /* Those of the batch that match. */
-static void
-judge_batch(void *ctx, size_t slot, size_t i)
+static err
+judge_batch(void *ctx, size_t slot, size_t i, struct fault *f)
 {
     struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
-    for (size_t k = 0; job->rc == OK && k < job->count && !is_full(job); k++) {
-        job->rc = judge_one(job, slot, job->batch[k]);
+    err rc = OK;
+    for (size_t k = 0; k < job->count && !is_full(job); k++) {
+        TRY(judge_one(job, slot, job->batch[k], f));
     }
-    if (job->rc == OK && job->matched > 1 && is_shown(job)) {
+    if (job->matched > 1 && is_shown(job)) {
         qsort_r(job->found, job->matched, sizeof *job->found, newest_first, job->judge->traces);
     }
+out:
+    return rc;
 }
 
 /* Will the answer have a trace of the job's? */
@@ -429,16 +433,16 @@ is_wanted(const struct blocks_cursor *c, const struct group_job *job)
 }
 
 /* Read what its traces are shown with, on the pool. */
-static void
-read_shown(void *ctx, size_t slot, size_t i)
+static err
+read_shown(void *ctx, size_t slot, size_t i, struct fault *f)
 {
     const struct blocks_cursor *c = ctx;
-    struct group_job *job = &((struct blocks_cursor *)ctx)->jobs[i];
+    const struct group_job *job = &c->jobs[i];
     (void)slot;
-    if (is_wanted(c, job)) {
-        const bool whole = search_query_of(c->hunt.search)->matched == NULL;
-        job->rc = group_judge_read_shown(job->judge, whole, &job->fault);
+    if (!is_wanted(c, job)) {
+        return OK;
     }
+    return group_judge_read_shown(job->judge, search_query_of(c->hunt.search)->matched == NULL, f);
 }
 
 /* What a job found becomes part of the answer. */
@@ -569,22 +573,7 @@ take_groups(struct blocks_cursor *c, struct fault *f)
             job->bytes = 0;
         }
         job->cursor = c;
-        job->fault = (struct fault){0};
         c->jobs_now++;
-    }
-    return OK;
-}
-
-static err
-first_failure(const struct blocks_cursor *c, struct fault *f)
-{
-    for (size_t i = 0; i < c->jobs_now; i++) {
-        if (c->jobs[i].rc != OK) {
-            if (f) {
-                *f = c->jobs[i].fault;
-            }
-            return c->jobs[i].rc;
-        }
     }
     return OK;
 }
@@ -615,18 +604,15 @@ search_advance(void *cursor, struct candidates *out, struct search_stats *stats,
         jobs_free(c);
     }
     TRY(rc);
-    parallel_for(c->hunt.pool, c->jobs_now, look_at_group, c);
-    TRY(first_failure(c, f));
+    TRY(parallel_try(c->hunt.pool, c->jobs_now, look_at_group, c, f));
     while (next_batches(c)) {
         TRY(find_spread(c, f));
         for (size_t i = 0; i < c->jobs_now; i++) {
             TRY(sort_out(c, &c->jobs[i], out, f));
         }
-        parallel_for(c->hunt.pool, c->jobs_now, judge_batch, c);
-        TRY(first_failure(c, f));
+        TRY(parallel_try(c->hunt.pool, c->jobs_now, judge_batch, c, f));
     }
-    parallel_for(c->hunt.pool, c->jobs_now, read_shown, c);
-    TRY(first_failure(c, f));
+    TRY(parallel_try(c->hunt.pool, c->jobs_now, read_shown, c, f));
     for (size_t i = 0; i < c->jobs_now; i++) {
         TRY(hand_over(c, &c->jobs[i], out, f));
     }

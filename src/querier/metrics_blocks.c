@@ -2,14 +2,12 @@
 
 #include "vivace/base/mem.h"
 
-/* A row group to be read, and how it went. */
+/* A row group to be read. */
 struct block_task {
     struct block_reader *block;
     size_t row_group;
     struct exemplar **v; /* traces of these rows; NULL: everything */
     size_t count;
-    err rc;
-    struct fault fault;
 };
 
 err
@@ -65,14 +63,14 @@ metrics_blocks_fini(struct metrics_blocks *b)
 }
 
 static err
-read_traces(struct group_reader *r, struct block_task *t)
+read_traces(struct group_reader *r, const struct block_task *t, struct fault *f)
 {
     uint32_t *rows = mem_new_array(uint32_t, t->count);
     trace_id *ids = mem_new_array(trace_id, t->count);
     for (size_t i = 0; i < t->count; i++) {
         rows[i] = t->v[i]->row;
     }
-    err rc = group_reader_traces(r, t->block, t->row_group, rows, t->count, &t->fault, ids);
+    err rc = group_reader_traces(r, t->block, t->row_group, rows, t->count, f, ids);
     for (size_t i = 0; rc == OK && i < t->count; i++) {
         t->v[i]->trace = ids[i];
         t->v[i]->block = NULL;
@@ -82,12 +80,13 @@ read_traces(struct group_reader *r, struct block_task *t)
     return rc;
 }
 
-static void
-run_task(void *ctx, size_t slot, size_t i)
+static err
+run_task(void *ctx, size_t slot, size_t i, struct fault *f)
 {
     struct metrics_blocks *b = ctx;
     struct block_worker *w = &b->workers[slot];
-    struct block_task *t = &b->tasks[i];
+    const struct block_task *t = &b->tasks[i];
+    err rc = OK;
     if (!w->ready) {
         w->ready = true;
         if (slot > 0) {
@@ -96,11 +95,10 @@ run_task(void *ctx, size_t slot, size_t i)
         }
         group_reader_init(&w->reader, slot > 0 ? &w->own : b->sink);
     }
-    t->rc = query_guard_check(&b->q->guard, &t->fault);
-    if (t->rc == OK) {
-        t->rc = t->v ? read_traces(&w->reader, t)
-                     : group_reader_run(&w->reader, t->block, t->row_group, &t->fault);
-    }
+    TRY(query_guard_check(&b->q->guard, f));
+    rc = t->v ? read_traces(&w->reader, t, f) : group_reader_run(&w->reader, t->block, t->row_group, f);
+out:
+    return rc;
 }
 
 /* What was read since it was told last. */
@@ -122,17 +120,9 @@ tell(struct metrics_blocks *b, struct search_stats *stats)
 static err
 run_tasks(struct metrics_blocks *b, size_t n, struct search_stats *stats, struct fault *f)
 {
-    parallel_for(b->q->pool, n, run_task, b);
+    const err rc = parallel_try(b->q->pool, n, run_task, b, f);
     tell(b, stats);
-    for (size_t i = 0; i < n; i++) {
-        if (b->tasks[i].rc != OK) {
-            if (f) {
-                *f = b->tasks[i].fault;
-            }
-            return b->tasks[i].rc;
-        }
-    }
-    return OK;
+    return rc;
 }
 
 err

@@ -111,3 +111,51 @@ parallel_for(struct pool *pool, size_t n, void (*fn)(void *ctx, size_t slot, siz
     mutex_unlock(&l->mu);
     leave(l);
 }
+
+/* --- work that can fail -----------------------------------------------------------------------------------
+ */
+
+struct trial {
+    err (*fn)(void *ctx, size_t slot, size_t i, struct fault *f);
+    void *ctx;
+    _Atomic size_t failed; /* the least number that failed */
+    struct mutex mu;
+    err rc;             /* of `failed`; guarded by mu */
+    struct fault fault; /* guarded by mu */
+};
+
+static void
+try_one(void *ctx, size_t slot, size_t i)
+{
+    struct trial *t = ctx;
+    struct fault f = {0};
+    if (i > atomic_load_explicit(&t->failed, memory_order_relaxed)) {
+        return;
+    }
+    const err rc = t->fn(t->ctx, slot, i, &f);
+    if (rc == OK) {
+        return;
+    }
+    mutex_lock(&t->mu);
+    if (i < atomic_load_explicit(&t->failed, memory_order_relaxed)) {
+        atomic_store_explicit(&t->failed, i, memory_order_relaxed);
+        t->rc = rc;
+        t->fault = f;
+    }
+    mutex_unlock(&t->mu);
+}
+
+err
+parallel_try(struct pool *pool, size_t n, err (*fn)(void *ctx, size_t slot, size_t i, struct fault *f),
+             void *ctx, struct fault *f)
+{
+    struct trial t = {.fn = fn, .ctx = ctx, .rc = OK};
+    atomic_init(&t.failed, SIZE_MAX);
+    mutex_init(&t.mu, LOCK_PARALLEL);
+    parallel_for(pool, n, try_one, &t);
+    mutex_fini(&t.mu);
+    if (t.rc != OK && f) {
+        *f = t.fault;
+    }
+    return t.rc;
+}

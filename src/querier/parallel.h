@@ -14,3 +14,7 @@ size_t parallel_slots(const struct pool *pool);
 /* fn(ctx, slot, i) for every i in [0, n); slot < parallel_slots(pool), 0 is the caller's. Returns when all
  * are done. */
 void parallel_for(struct pool *pool, size_t n, void (*fn)(void *ctx, size_t slot, size_t i), void *ctx);
+/* The same for work that can fail: the failure of the least number is the answer, whichever came first; those
+ * above a failed one may be left out. */
+err parallel_try(struct pool *pool, size_t n, err (*fn)(void *ctx, size_t slot, size_t i, struct fault *f),
+                 void *ctx, struct fault *f);

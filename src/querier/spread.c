@@ -13,7 +13,6 @@ struct round {
         uint32_t block, group;
     } * sets;
     size_t set_count;
-    uint8_t *again; /* by set: asking failed */
 };
 
 static bool
@@ -68,12 +67,14 @@ out:
 }
 
 static err
-ask_set(struct round *r, size_t number, struct fault *f)
+ask_set(void *ctx, size_t slot, size_t number, struct fault *f)
 {
+    struct round *r = ctx;
     struct spread *s = r->s;
     const size_t block = r->sets[number].block;
     const size_t group = r->sets[number].group;
     err rc = OK;
+    (void)slot;
     TRY(s->hunt->guard ? query_guard_check(s->hunt->guard, f) : OK);
     for (size_t i = 0; i < r->n; i++) {
         struct spread_ask *a = &r->asks[i];
@@ -90,14 +91,6 @@ out:
     return rc;
 }
 
-static void
-ask_one(void *ctx, size_t slot, size_t i)
-{
-    struct round *r = ctx;
-    (void)slot;
-    r->again[i] = ask_set(r, i, NULL) != OK; /* and hear why */
-}
-
 static err
 list_sets(struct round *r, struct fault *f)
 {
@@ -110,7 +103,6 @@ list_sets(struct round *r, struct fault *f)
             r->set_count += r->s->sets->counts[b];
         }
     }
-    r->again = mem_new_array(uint8_t, r->set_count + 1);
     r->sets = at = mem_new_array(struct set_place, r->set_count + 1);
     for (size_t b = 0; b < l->snapshot->count; b++) {
         for (size_t g = 0; l->readers[b] && g < r->s->sets->counts[b]; g++) {
@@ -129,13 +121,9 @@ ask_blocks(struct spread *s, struct spread_ask *asks, size_t n, struct fault *f)
     TRY(group_list_open_all(s->list, f));
     TRY(list_sets(&r, f));
     parallel_for(s->hunt->pool, n, hash_ids, &r);
-    parallel_for(s->hunt->pool, r.set_count, ask_one, &r);
-    for (size_t i = 0; i < r.set_count; i++) {
-        TRY(r.again[i] ? ask_set(&r, i, f) : OK);
-    }
+    TRY(parallel_try(s->hunt->pool, r.set_count, ask_set, &r, f));
 out:
     mem_free(r.sets);
-    mem_free(r.again);
     return rc;
 }
 

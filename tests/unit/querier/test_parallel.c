@@ -36,6 +36,36 @@ every_number_is_worked_on_once(void **state)
     pool_destroy(p);
 }
 
+static err
+refuse_some(void *ctx, size_t slot, size_t i, struct fault *f)
+{
+    const size_t *every = ctx;
+    (void)slot;
+    if (i % *every != *every - 1) {
+        usleep(i % 3 * 10);
+        return OK;
+    }
+    usleep(i < 200 ? 300 : 0); /* the first to fail is not the first to tell */
+    return FAULT(f, ERR_CORRUPT, "number %zu", i);
+}
+
+static void
+the_failure_of_the_least_number_is_the_answer(void **state)
+{
+    (void)state;
+    struct pool *p = pool_create("fork", 4, 100);
+    for (size_t every = 1; every < 120; every++) {
+        char text[32];
+        struct fault f = {0};
+        snprintf(text, sizeof text, "number %zu", every - 1);
+        assert_int_equal(parallel_try(every % 10 ? p : NULL, 1000, refuse_some, &every, &f), ERR_CORRUPT);
+        assert_string_equal(f.msg, text);
+        assert_int_equal(parallel_try(p, every - 1, refuse_some, &every, NULL), OK);
+        assert_int_equal(parallel_try(p, every, refuse_some, &every, NULL), ERR_CORRUPT);
+    }
+    pool_destroy(p);
+}
+
 /* Jobs that keep every worker busy until the gate opens. */
 struct blocker {
     struct pool_job job;
@@ -109,6 +139,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_number_is_worked_on_once),
+        cmocka_unit_test(the_failure_of_the_least_number_is_the_answer),
         cmocka_unit_test(the_caller_does_it_alone_when_all_workers_are_busy),
         cmocka_unit_test(what_is_forked_may_fork),
     };
