@@ -1,5 +1,6 @@
 /* A search over blocks and live data finds and shows exactly what judging every whole trace shows. */
 #include "fake_store.h"
+#include "planned.h"
 #include "prefilter.h"
 #include "result.h"
 #include "span_random.h"
@@ -7,7 +8,6 @@
 #include "vivace/base/table.h"
 #include "vivace/querier/search.h"
 #include "vivace/runtime/pool.h"
-#include "vivace/traceql/traceql.h"
 
 #include <stdatomic.h>
 
@@ -332,19 +332,14 @@ brute_force(struct world *w, const struct search_query *q, struct buf *out)
 static void
 check(struct world *w, const char *text, uint32_t limit, uint64_t from, uint64_t to)
 {
-    struct arena arena;
+    struct planned p;
     struct fault f = {0};
-    struct tql_query *query = NULL;
-    struct tql_plan plan;
     struct buf want, got;
     slice tenant = SL("t");
-    arena_init(&arena, 0);
     buf_init(&want, (size_t)64 << 20);
     buf_init(&got, (size_t)64 << 20);
-    assert_ok(traceql_parse(slice_cstr(text), &arena, &f, &query), &f);
-    assert_ok(traceql_check(query, &f), &f);
-    assert_ok(tql_plan_make(query, &arena, &f, &plan), &f);
-    struct search_query q = {.plan = &plan,
+    planned_make(&p, text);
+    struct search_query q = {.plan = &p.plan,
                              .tenants = &tenant,
                              .tenant_count = 1,
                              .sources = w->sources,
@@ -356,10 +351,7 @@ check(struct world *w, const char *text, uint32_t limit, uint64_t from, uint64_t
                              .limit = limit};
     err expected = brute_force(w, &q, &want);
     struct search *s = search_create(&q);
-    err rc;
-    do {
-        rc = search_step(s, 0, &f);
-    } while (rc == ERR_AGAIN);
+    err rc = search_to_end(s, &f);
     if (expected == OK) {
         assert_ok(rc, &f);
         const struct search_result *r = search_result(s);
@@ -383,8 +375,7 @@ check(struct world *w, const char *text, uint32_t limit, uint64_t from, uint64_t
                  (unsigned long long)to, err_name(rc), err_name(expected));
     }
     search_destroy(s);
-    tql_plan_fini(&plan);
-    arena_fini(&arena);
+    planned_fini(&p);
     buf_fini(&want);
     buf_fini(&got);
 }
@@ -521,20 +512,15 @@ static void
 row_groups_outside_a_range_are_not_judged(void **state)
 {
     struct world w;
-    struct tql_query *query = NULL;
-    struct tql_plan plan;
-    struct arena arena;
+    struct planned p;
     struct fault f = {0};
     slice tenant = SL("t");
     uint64_t spans[2];
     (void)state;
     world_make(&w, 9, TRACES_MAX, 1, false, 1000);
-    arena_init(&arena, 0);
-    assert_ok(traceql_parse(SL("{ true }"), &arena, &f, &query), &f);
-    assert_ok(traceql_check(query, &f), &f);
-    assert_ok(tql_plan_make(query, &arena, &f, &plan), &f);
+    planned_make(&p, "{ true }");
     for (int i = 0; i < 2; i++) {
-        struct search_query q = {.plan = &plan,
+        struct search_query q = {.plan = &p.plan,
                                  .tenants = &tenant,
                                  .tenant_count = 1,
                                  .sources = w.sources,
@@ -542,18 +528,13 @@ row_groups_outside_a_range_are_not_judged(void **state)
                                  .start_ns = i ? START + 150 * SECOND : 0,
                                  .end_ns = i ? START + 160 * SECOND : UINT64_MAX};
         struct search *s = search_create(&q);
-        err rc;
-        do {
-            rc = search_step(s, 0, &f);
-        } while (rc == ERR_AGAIN);
-        assert_ok(rc, &f);
+        assert_ok(search_to_end(s, &f), &f);
         assert_true(search_result(s)->count > 0);
         spans[i] = search_result(s)->stats.spans;
         search_destroy(s);
     }
     assert_true(spans[1] * 3 < spans[0]);
-    tql_plan_fini(&plan);
-    arena_fini(&arena);
+    planned_fini(&p);
     world_fini(&w);
 }
 

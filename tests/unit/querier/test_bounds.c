@@ -2,11 +2,11 @@
  * filters say, or do not say, the rows of the answer are those that looking at each span gives. */
 #include "columns_priv.h"
 #include "fake_store.h"
+#include "planned.h"
 
 #include "vivace/base/rng.h"
 #include "vivace/querier/eval.h"
 #include "vivace/querier/search.h"
-#include "vivace/traceql/traceql.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -380,35 +380,23 @@ static const struct question {
 
 #define QUESTIONS (sizeof questions / sizeof *questions)
 
-struct planned {
-    struct arena arena;
-    struct tql_plan plan;
+/* A question, with an id that is there for "@id". */
+struct asked {
     char text[1024];
+    struct planned of;
 };
 
 static void
-plan_of(struct planned *p, const char *text)
+ask(struct asked *a, const char *text)
 {
-    struct tql_query *query = NULL;
-    struct fault f = {0};
     const char *id = strstr(text, "@id");
     if (id) {
-        snprintf(p->text, sizeof p->text, "%.*s%08x-%04x%s", (int)(id - text), text, scatter(3, 7), 7,
+        snprintf(a->text, sizeof a->text, "%.*s%08x-%04x%s", (int)(id - text), text, scatter(3, 7), 7,
                  id + strlen("@id"));
     } else {
-        snprintf(p->text, sizeof p->text, "%s", text);
+        snprintf(a->text, sizeof a->text, "%s", text);
     }
-    arena_init(&p->arena, 0);
-    assert_ok(traceql_parse(slice_cstr(p->text), &p->arena, &f, &query), &f);
-    assert_ok(traceql_check(query, &f), &f);
-    assert_ok(tql_plan_make(query, &p->arena, &f, &p->plan), &f);
-}
-
-static void
-plan_fini(struct planned *p)
-{
-    tql_plan_fini(&p->plan);
-    arena_fini(&p->arena);
+    planned_make(&a->of, a->text);
 }
 
 /* --- the same rows ----------------------------------------------------------------------------------------
@@ -545,17 +533,17 @@ check_all(struct block_store *store, size_t block, enum forget what, bool odd, s
     forget(nothing, NOTHING);
     for (size_t i = 0; i < QUESTIONS; i++) {
         struct question q = questions[i];
-        struct planned p;
+        struct asked a;
         q.telling = odd && q.telling != TRACE ? ANY : q.telling;
-        plan_of(&p, q.text);
-        struct group_scan *s = group_scan_create(r, &p.plan, NULL, NULL);
+        ask(&a, q.text);
+        struct group_scan *s = group_scan_create(r, &a.of.plan, NULL, NULL);
         for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
             uint64_t plain[ROWS / 64 + 2] = {0};
-            plain_rows(nothing, &p.plan, g, plain);
-            check_group(s, &q, p.text, what, g, plain, tally);
+            plain_rows(nothing, &a.of.plan, g, plain);
+            check_group(s, &q, a.text, what, g, plain, tally);
         }
         group_scan_destroy(s);
-        plan_fini(&p);
+        planned_fini(&a.of);
     }
     block_reader_close(r);
     block_reader_close(nothing);
@@ -624,7 +612,7 @@ a_missing_unique_string_costs_far_less_than_its_column(void **state)
     fake_store_init(&store);
     add_block(&store, false);
     atomic_store(&at, &store);
-    plan_of(&p, "{ span.s != \"\" && span.id = \"88888888-0000\" }");
+    planned_make(&p, "{ span.s != \"\" && span.id = \"88888888-0000\" }");
     const struct block_reader *r = store.blocks[0]->priv->reader;
     const struct block_attr_column *a =
         block_schema_attr(block_reader_schema(r), BLOCK_SPAN, VALUE_STRING, SL("id"));
@@ -642,18 +630,14 @@ a_missing_unique_string_costs_far_less_than_its_column(void **state)
                              .source_count = 1,
                              .end_ns = UINT64_MAX};
     struct search *s = search_create(&q);
-    err rc;
-    do {
-        rc = search_step(s, 0, &f);
-    } while (rc == ERR_AGAIN);
-    assert_ok(rc, &f);
+    assert_ok(search_to_end(s, &f), &f);
     const struct search_stats *stats = &search_result(s)->stats;
     assert_int_equal(search_result(s)->count, 0);
     assert_int_equal(stats->spans, 0);
     assert_true(stats->bytes > 0); /* the filter was asked, and what it took is counted */
     assert_true(stats->bytes * 4 < column);
     search_destroy(s);
-    plan_fini(&p);
+    planned_fini(&p);
     fake_store_fini(&store);
 }
 
@@ -689,15 +673,15 @@ bounds_that_make_no_sense_do_no_harm(void **state)
     for (size_t i = 0; i < QUESTIONS; i++) {
         struct block_reader *r = open_again(&store, 0);
         const struct parquet_meta *m = block_reader_file(r)->meta;
-        struct planned p;
-        plan_of(&p, questions[i].text);
+        struct asked a;
+        ask(&a, questions[i].text);
         rng_fill(&rng, bytes, sizeof bytes);
         for (uint32_t g = 0; g < m->row_group_count; g++) {
             for (int32_t c = 0; c < m->schema->column_count; c++) {
                 spoil(&rng, &m->row_groups[g].chunks[c], bytes);
             }
         }
-        struct group_scan *s = group_scan_create(r, &p.plan, NULL, NULL);
+        struct group_scan *s = group_scan_create(r, &a.of.plan, NULL, NULL);
         for (size_t g = 0; g < m->row_group_count; g++) {
             uint64_t *mask = NULL;
             struct fault f = {0};
@@ -708,7 +692,7 @@ bounds_that_make_no_sense_do_no_harm(void **state)
             assert_true(rc == OK || f.msg[0] != 0); /* every refusal says why */
         }
         group_scan_destroy(s);
-        plan_fini(&p);
+        planned_fini(&a.of);
         block_reader_close(r);
     }
     assert_true(refused > 0);
@@ -741,16 +725,16 @@ bounds_of_the_wrong_size_are_left_alone(void **state)
         }
         for (size_t i = 0; i < QUESTIONS; i++) {
             struct question q = questions[i];
-            struct planned p;
+            struct asked a;
             struct tally tally = {0};
-            plan_of(&p, q.text);
-            struct group_scan *s = group_scan_create(r, &p.plan, NULL, NULL);
+            ask(&a, q.text);
+            struct group_scan *s = group_scan_create(r, &a.of.plan, NULL, NULL);
             for (size_t g = 0; q.telling != TRACE && g < m->row_group_count; g++) {
                 q.telling = ANY;
-                check_group(s, &q, p.text, KEEP_ALL, g, NULL, &tally);
+                check_group(s, &q, a.text, KEEP_ALL, g, NULL, &tally);
             }
             group_scan_destroy(s);
-            plan_fini(&p);
+            planned_fini(&a.of);
         }
         block_reader_close(r);
     }

@@ -1,33 +1,10 @@
 /* The vectors and masks of a row group are, value by value, what its spans say when they are read back. */
 #include "columns.h"
 #include "fake_store.h"
+#include "planned.h"
 #include "span_random.h"
 
 #include "vivace/querier/eval.h"
-#include "vivace/traceql/traceql.h"
-
-struct planned {
-    struct arena arena;
-    struct tql_plan plan;
-};
-
-static void
-plan_of(struct planned *p, const char *text)
-{
-    struct tql_query *query = NULL;
-    struct fault f = {0};
-    arena_init(&p->arena, 0);
-    assert_ok(traceql_parse(slice_cstr(text), &p->arena, &f, &query), &f);
-    assert_ok(traceql_check(query, &f), &f);
-    assert_ok(tql_plan_make(query, &p->arena, &f, &p->plan), &f);
-}
-
-static void
-plan_fini(struct planned *p)
-{
-    tql_plan_fini(&p->plan);
-    arena_fini(&p->arena);
-}
 
 static bool
 same_value(const struct tql_static *a, const struct tql_static *b)
@@ -164,7 +141,7 @@ every_value_is_what_the_span_says(void **state)
     (void)state;
     struct planned p;
     struct block_store store;
-    plan_of(&p, every_slot);
+    planned_make(&p, every_slot);
     fake_store_init(&store);
     for (uint64_t seed = 1; seed < 9; seed++) {
         random_block(&store, seed, seed == 8 ? 3 : 900, seed % 4 != 0);
@@ -179,7 +156,7 @@ every_value_is_what_the_span_says(void **state)
         group_scan_destroy(s);
     }
     fake_store_fini(&store);
-    plan_fini(&p);
+    planned_fini(&p);
 }
 
 /* --- filters ----------------------------------------------------------------------------------------------
@@ -278,7 +255,7 @@ filters_keep_the_rows_that_judging_each_span_keeps(void **state)
     }
     for (size_t q = 0; q < sizeof filters / sizeof *filters; q++) {
         struct planned p;
-        plan_of(&p, filters[q]);
+        planned_make(&p, filters[q]);
         for (size_t i = 0; i < store.snapshot.count; i++) {
             struct group_scan *s = group_scan_create(store.blocks[i]->priv->reader, &p.plan, NULL, NULL);
             for (size_t g = 0; g < 3; g++) {
@@ -286,7 +263,7 @@ filters_keep_the_rows_that_judging_each_span_keeps(void **state)
             }
             group_scan_destroy(s);
         }
-        plan_fini(&p);
+        planned_fini(&p);
     }
     fake_store_fini(&store);
 }
@@ -303,7 +280,7 @@ a_scan_over_its_budget_is_refused_and_gives_all_of_it_back(void **state)
     struct budget budget;
     struct fault f = {0};
     const struct slot_vector *v = NULL;
-    plan_of(&p, "{ name = \"x\" && .n = 1 && event.n = 1 }");
+    planned_make(&p, "{ name = \"x\" && .n = 1 && event.n = 1 }");
     fake_store_init(&store);
     random_block(&store, 21, 900, false);
     budget_init(&budget, "test", NULL, 4096);
@@ -321,7 +298,7 @@ a_scan_over_its_budget_is_refused_and_gives_all_of_it_back(void **state)
     group_scan_destroy(s);
     assert_int_equal(budget_used(&budget), 0);
     fake_store_fini(&store);
-    plan_fini(&p);
+    planned_fini(&p);
 }
 
 /* --- damage -----------------------------------------------------------------------------------------------
@@ -374,7 +351,7 @@ a_damaged_block_is_read_or_refused_with_a_reason(void **state)
     static uint8_t bytes[4 << 20];
     static uint8_t damaged[4 << 20];
     size_t refused = 0;
-    plan_of(&p, every_slot);
+    planned_make(&p, every_slot);
     fake_store_init(&store);
     random_block(&store, 31, 300, true);
     rng_seed(&rng, 31);
@@ -397,7 +374,7 @@ a_damaged_block_is_read_or_refused_with_a_reason(void **state)
     }
     assert_true(refused > 10);
     fake_store_fini(&store);
-    plan_fini(&p);
+    planned_fini(&p);
 }
 
 int

@@ -8,10 +8,10 @@
  *   o1 internal "orphan" (its parent never came), shop
  *   `- o2 internal "lost"
  */
+#include "planned.h"
 #include "test.h"
 
 #include "vivace/querier/eval.h"
-#include "vivace/traceql/traceql.h"
 
 static struct span_batch trace;
 
@@ -95,8 +95,7 @@ free_trace(void **state)
 }
 
 struct judged {
-    struct arena arena;
-    struct tql_plan plan;
+    struct planned planned;
     struct eval eval;
     struct query_guard guard;
     struct fault f;
@@ -106,13 +105,9 @@ struct judged {
 static void
 judge(struct judged *j, const char *q)
 {
-    struct tql_query *query = NULL;
     memset(j, 0, sizeof *j);
-    arena_init(&j->arena, 0);
-    assert_ok(traceql_parse(slice_cstr(q), &j->arena, &j->f, &query), &j->f);
-    assert_ok(traceql_check(query, &j->f), &j->f);
-    assert_ok(tql_plan_make(query, &j->arena, &j->f, &j->plan), &j->f);
-    eval_init(&j->eval, &j->plan, 1 << 20, &j->guard);
+    planned_make(&j->planned, q);
+    eval_init(&j->eval, &j->planned.plan, 1 << 20, &j->guard);
     j->rc = eval_run(&j->eval, &trace, &j->f);
 }
 
@@ -120,8 +115,7 @@ static void
 judged_fini(struct judged *j)
 {
     eval_fini(&j->eval);
-    tql_plan_fini(&j->plan);
-    arena_fini(&j->arena);
+    planned_fini(&j->planned);
 }
 
 /* "a1 a2 | a3 [count()=1]" */
@@ -286,7 +280,7 @@ a_deep_trace_costs_no_stack_and_little_time(void **state)
     judge(&j, "{ nestedSetLeft = 1 } >> { nestedSetRight = nestedSetLeft + 1 }");
     assert_int_equal(j.rc, ERR_LIMIT); /* 1 MiB is not enough, and is not passed */
     eval_fini(&j.eval);
-    eval_init(&j.eval, &j.plan, (size_t)64 << 20, &j.guard);
+    eval_init(&j.eval, &j.planned.plan, (size_t)64 << 20, &j.guard);
     j.f = (struct fault){0};
     assert_ok(eval_run(&j.eval, &trace, &j.f), &j.f);
     assert_int_equal(j.eval.set_count, 1);

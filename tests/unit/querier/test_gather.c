@@ -3,11 +3,11 @@
 #include "block_gather.h"
 #include "fake_store.h"
 #include "gather.h"
+#include "planned.h"
 
 #include "vivace/base/table.h"
 #include "vivace/querier/search.h"
 #include "vivace/runtime/pool.h"
-#include "vivace/traceql/traceql.h"
 
 #include <stdatomic.h>
 
@@ -149,8 +149,7 @@ world_fini(struct world *w)
  */
 
 struct question {
-    struct arena arena;
-    struct tql_plan plan;
+    struct planned planned;
     struct search_query q;
     slice tenant;
 };
@@ -158,14 +157,9 @@ struct question {
 static void
 question_make(struct question *x, struct world *w, const char *text, uint32_t limit)
 {
-    struct tql_query *query = NULL;
-    struct fault f = {0};
-    arena_init(&x->arena, 0);
-    assert_ok(traceql_parse(slice_cstr(text), &x->arena, &f, &query), &f);
-    assert_ok(traceql_check(query, &f), &f);
-    assert_ok(tql_plan_make(query, &x->arena, &f, &x->plan), &f);
+    planned_make(&x->planned, text);
     x->tenant = SL("t");
-    x->q = (struct search_query){.plan = &x->plan,
+    x->q = (struct search_query){.plan = &x->planned.plan,
                                  .tenants = &x->tenant,
                                  .tenant_count = 1,
                                  .sources = &w->source,
@@ -179,8 +173,7 @@ question_make(struct question *x, struct world *w, const char *text, uint32_t li
 static void
 question_fini(struct question *x)
 {
-    tql_plan_fini(&x->plan);
-    arena_fini(&x->arena);
+    planned_fini(&x->planned);
 }
 
 static void
@@ -219,10 +212,7 @@ static err
 run(const struct search_query *q, struct buf *out, struct search_stats *stats, struct fault *f)
 {
     struct search *s = search_create(q);
-    err rc;
-    do {
-        rc = search_step(s, 0, f);
-    } while (rc == ERR_AGAIN);
+    err rc = search_to_end(s, f);
     for (size_t i = 0; rc == OK && out && i < search_result(s)->count; i++) {
         put_trace(out, search_result(s)->traces[i]);
     }
@@ -300,7 +290,7 @@ gather_pass(struct world *w, struct question *x, struct trace_sets *sets, const 
             uint64_t *bytes)
 {
     const struct search_hunt hunt = {
-        .tenant = x->tenant, .plan = &x->plan, .end_ns = UINT64_MAX, .pool = w->pool};
+        .tenant = x->tenant, .plan = &x->planned.plan, .end_ns = UINT64_MAX, .pool = w->pool};
     struct gathered out = {0};
     struct fault f = {0};
     void *cursor = NULL;

@@ -1,9 +1,9 @@
 /* A metrics query looks at the row groups in which bounds leave it a span, and counts the same spans. */
+#include "planned.h"
 #include "support/places.h"
 #include "test.h"
 
 #include "vivace/querier/metrics.h"
-#include "vivace/traceql/traceql.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -44,17 +44,12 @@ make_trace(struct span_batch *b, uint32_t t)
 static uint64_t
 count_spans(struct places *p, const char *text, uint64_t *ret_looked)
 {
-    struct arena arena;
-    struct tql_query *query = NULL;
-    struct tql_plan plan;
+    struct planned planned;
     struct fault f = {0};
     slice tenant = PLACES_TENANT;
     double sum = 0;
-    arena_init(&arena, 0);
-    assert_ok(traceql_parse(slice_cstr(text), &arena, &f, &query), &f);
-    assert_ok(traceql_check(query, &f), &f);
-    assert_ok(tql_plan_make(query, &arena, &f, &plan), &f);
-    struct metrics_query q = {.plan = &plan,
+    planned_make(&planned, text);
+    struct metrics_query q = {.plan = &planned.plan,
                               .tenants = &tenant,
                               .tenant_count = 1,
                               .blocks = &p->store_at,
@@ -73,8 +68,7 @@ count_spans(struct places *p, const char *text, uint64_t *ret_looked)
     }
     *ret_looked = r->stats.spans;
     metrics_destroy(m);
-    tql_plan_fini(&plan);
-    arena_fini(&arena);
+    planned_fini(&planned);
     return (uint64_t)sum;
 }
 

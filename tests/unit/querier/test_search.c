@@ -1,4 +1,5 @@
 /* A search finds the newest traces that match, however their spans are spread over sources and chunks. */
+#include "planned.h"
 #include "prefilter.h"
 #include "test.h"
 
@@ -6,7 +7,6 @@
 #include "vivace/base/rng.h"
 #include "vivace/base/table.h"
 #include "vivace/querier/search.h"
-#include "vivace/traceql/traceql.h"
 
 #define TRACES_MAX 300
 #define CHUNKS     4
@@ -255,17 +255,12 @@ brute_force(const struct world *w, const struct tql_plan *plan, uint64_t from, u
 static void
 check(struct world *w, const char *q, uint32_t limit, uint64_t from, uint64_t to, bool gathering)
 {
-    struct arena arena;
+    struct planned p;
     struct fault f = {0};
-    struct tql_query *query = NULL;
-    struct tql_plan plan;
     struct truth want[TRACES_MAX];
     struct search_source sources[2];
     slice tenant = SL("t");
-    arena_init(&arena, 0);
-    assert_ok(traceql_parse(slice_cstr(q), &arena, &f, &query), &f);
-    assert_ok(traceql_check(query, &f), &f);
-    assert_ok(tql_plan_make(query, &arena, &f, &plan), &f);
+    planned_make(&p, q);
     for (int i = 0; i < 2; i++) {
         sources[i] = (struct search_source){.trace = {fake_find, &w->fakes[i]},
                                             .open = fake_open,
@@ -278,7 +273,7 @@ check(struct world *w, const char *q, uint32_t limit, uint64_t from, uint64_t to
             sources[i].gather_close = fake_gather_close;
         }
     }
-    struct search_query sq = {.plan = &plan,
+    struct search_query sq = {.plan = &p.plan,
                               .tenants = &tenant,
                               .tenant_count = 1,
                               .sources = sources,
@@ -286,7 +281,7 @@ check(struct world *w, const char *q, uint32_t limit, uint64_t from, uint64_t to
                               .start_ns = from,
                               .end_ns = to,
                               .limit = limit};
-    size_t all = brute_force(w, &plan, from, to, want);
+    size_t all = brute_force(w, &p.plan, from, to, want);
     size_t expected = limit && limit < all ? limit : all;
     struct search *s = search_create(&sq);
     err rc;
@@ -312,8 +307,7 @@ check(struct world *w, const char *q, uint32_t limit, uint64_t from, uint64_t to
         assert_int_equal(r->traces[i]->start_ns, want[i].start);
     }
     search_destroy(s);
-    tql_plan_fini(&plan);
-    arena_fini(&arena);
+    planned_fini(&p);
 }
 
 static const char *const queries[] = {

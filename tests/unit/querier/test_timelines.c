@@ -2,38 +2,31 @@
 #include "metrics_loops.h"
 #include "metrics_priv.h"
 #include "parallel.h"
+#include "planned.h"
 #include "test.h"
 
 #include "vivace/base/mem.h"
 #include "vivace/base/rng.h"
-#include "vivace/traceql/traceql.h"
 
 #include <math.h>
 #include <stdatomic.h>
 
 struct fixture {
-    struct arena arena;
-    struct tql_query *query;
-    struct tql_plan plan;
+    struct planned planned;
     struct metrics_query q;
 };
 
 static void
 begin(struct fixture *x, const char *text)
 {
-    struct fault f = {0};
-    arena_init(&x->arena, 0);
-    assert_int_equal(traceql_parse(slice_cstr(text), &x->arena, &f, &x->query), OK);
-    assert_int_equal(traceql_check(x->query, &f), OK);
-    assert_int_equal(tql_plan_make(x->query, &x->arena, &f, &x->plan), OK);
-    x->q = (struct metrics_query){.plan = &x->plan, .step_ns = 100, .steps = 10, .exemplars = 20};
+    planned_make(&x->planned, text);
+    x->q = (struct metrics_query){.plan = &x->planned.plan, .step_ns = 100, .steps = 10, .exemplars = 20};
 }
 
 static void
 end(struct fixture *x)
 {
-    tql_plan_fini(&x->plan);
-    arena_fini(&x->arena);
+    planned_fini(&x->planned);
 }
 
 static void
