@@ -101,7 +101,9 @@ test('blocks that do not fit the disk leave their spans in the log, and are writ
     await readAll('while full');
     assert.equal(await server.metric('tempo_ingester_blocks_flushed_total'), 0);
     assert.ok((await server.metric('tempo_ingester_failed_flushes_total')) >= 1);
-    assert.equal(readdirSync(blocksDir).flatMap((d) => (d === 'ballast' ? [] : readdirSync(join(blocksDir, d)))).length, 0, 'nothing is left behind');
+    // A try may be under way: between two there is nothing.
+    const left = () => readdirSync(blocksDir).flatMap((d) => (d === 'ballast' ? [] : readdirSync(join(blocksDir, d))));
+    for (const end = Date.now() + 20_000; left().length; await sleep(20)) assert.ok(Date.now() < end, `${left()} is left behind`);
     ids.push(newTraceId());
     assert.equal((await push(server, incompressible(ids.at(-1)))).status, 200, 'pushes go on');
     assert.equal(server.log().match(/cannot be written as blocks/g).length, 1, 'logged once');
