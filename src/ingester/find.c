@@ -21,14 +21,14 @@ static void
 ask_filters(struct ingester *ing, slice tenant, const struct wal_summary *sum,
             const struct live_segment *skip, struct questions *q)
 {
+    const uint64_t tenant_hash = on_disk_tenant(&ing->on_disk, tenant);
     q->n = 0;
-    for (size_t i = 0; i < ing->segment_count; i++) {
-        struct live_segment *s = ing->segments[i];
-        if (s == skip || s->disk == NULL) {
-            continue;
-        }
-        for (size_t t = 0; t < sum->count; t++) {
-            if (!wal_index_may_have(s->disk, tenant, &sum->traces[t].id)) {
+    for (size_t t = 0; t < sum->count; t++) {
+        const trace_id *id = &sum->traces[t].id;
+        const size_t n = on_disk_may_have(&ing->on_disk, tenant_hash, id) ? ing->segment_count : 0;
+        for (size_t i = 0; i < n; i++) {
+            struct live_segment *s = ing->segments[i];
+            if (s == skip || s->disk == NULL || !wal_index_may_have(s->disk, tenant, id)) {
                 continue;
             }
             if (q->n == q->cap) {

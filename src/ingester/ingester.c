@@ -236,6 +236,7 @@ ingester_free(struct ingester *ing)
         mem_free(tenant);
     }
     str_table_fini(&ing->tenants);
+    on_disk_fini(&ing->on_disk);
     mem_free(ing->segments);
     wal_close(ing->wal);
     MUST(pthread_cond_destroy(&ing->changed) == 0);
@@ -257,6 +258,7 @@ ingester_open(const struct ingester_options *o, struct fault *f, struct ingester
     mutex_init(&ing->mu, LOCK_INGESTER);
     cond_init(&ing->changed);
     str_table_init(&ing->tenants);
+    on_disk_init(&ing->on_disk, o->budget);
     register_metrics(ing);
     TRY(wal_open(o->wal_dir, o->sync, f, &ing->wal));
     TRY(replay(ing, f));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "active_set.h"
+#include "on_disk.h"
 
 #include "vivace/base/metrics.h"
 #include "vivace/base/must.h"
@@ -49,6 +50,7 @@ struct ingester {
     bool busy;                /* guarded by mu */
     bool stopping;            /* guarded by mu */
     struct str_table tenants; /* struct tenant; guarded by mu */
+    struct on_disk on_disk;   /* the traces of segments that have `disk`, and perhaps more; guarded by mu */
     pthread_t syncer;
     bool has_syncer;
     struct metric *traces_created, *live_traces, *live_bytes, *bytes_received, *replay_errors;

@@ -4,7 +4,8 @@
 #include "vivace/base/clock.h"
 #include "vivace/base/log.h"
 
-#define NS_OF_MS(ms) ((int64_t)(ms)*NS_PER_MS)
+#define NS_OF_MS(ms)  ((int64_t)(ms)*NS_PER_MS)
+#define NOTED_AT_ONCE 512 /* traces under one lock */
 
 void
 head_seal(struct ingester *ing)
@@ -31,6 +32,22 @@ head_is_due(const struct ingester *ing)
            wal_segment_end(s->file) >= ing->opt.max_block_bytes;
 }
 
+/* Before it counts as on disk. Its memory index is final. */
+static void
+note_traces(struct ingester *ing, const struct live_segment *s)
+{
+    size_t tenant = 0;
+    trace_id id;
+    for (size_t i = 0; wal_memindex_trace(s->mem, i, &tenant, &id);) {
+        mutex_lock(&ing->mu);
+        for (size_t to = i + NOTED_AT_ONCE; i < to && wal_memindex_trace(s->mem, i, &tenant, &id); i++) {
+            on_disk_add(&ing->on_disk,
+                        on_disk_tenant(&ing->on_disk, wal_memindex_tenant(s->mem, tenant).name), &id);
+        }
+        mutex_unlock(&ing->mu);
+    }
+}
+
 err
 settle_segment(struct ingester *ing, struct live_segment *s, struct fault *f)
 {
@@ -39,6 +56,7 @@ settle_segment(struct ingester *ing, struct live_segment *s, struct fault *f)
     TRY(wal_segment_sync(s->file, wal_segment_end(s->file), false, f));
     TRY(wal_index_write(s->file, s->mem, ing->opt.budget, f));
     TRY(wal_index_open(s->file, ing->opt.budget, f, &disk));
+    note_traces(ing, s);
     mutex_lock(&ing->mu);
     struct wal_memindex *mem = s->mem;
     s->mem = NULL;

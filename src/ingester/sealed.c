@@ -87,9 +87,26 @@ others_drop(struct others *o)
     mem_free(o->v);
 }
 
+/* mu held. A trace of `s` comes to what is on disk (sign 1) or leaves it; may it be in others that are? */
+static bool
+others_may_have(struct ingester *ing, const struct live_segment *s, int sign, slice tenant,
+                const trace_id *id)
+{
+    const uint64_t hash = on_disk_tenant(&ing->on_disk, tenant);
+    if (s->disk && sign < 0) {
+        on_disk_remove(&ing->on_disk, hash, id);
+    }
+    const bool may = on_disk_may_have(&ing->on_disk, hash, id);
+    if (s->disk && sign > 0) {
+        on_disk_add(&ing->on_disk, hash, id);
+    }
+    return may;
+}
+
 /* mu not held. The baton is (or nothing else runs), so that memory indexes stay where they are. */
 static err
-others_have(struct ingester *ing, const struct others *o, slice tenant, const trace_id *id, bool *ret)
+others_have(struct ingester *ing, const struct others *o, bool on_disk, slice tenant, const trace_id *id,
+            bool *ret)
 {
     bool found = false;
     mutex_lock(&ing->mu);
@@ -97,7 +114,7 @@ others_have(struct ingester *ing, const struct others *o, slice tenant, const tr
         found = o->v[i].mem && wal_memindex_position(o->v[i].segment->mem, tenant, id) < o->v[i].traces;
     }
     mutex_unlock(&ing->mu);
-    for (size_t i = 0; i < o->n && !found; i++) {
+    for (size_t i = 0; on_disk && i < o->n && !found; i++) {
         struct wal_index_hit hit;
         err rc = o->v[i].mem ? ERR_NOT_FOUND : wal_index_find(o->v[i].segment->disk, tenant, id, NULL, &hit);
         if (rc != OK && rc != ERR_NOT_FOUND) {
@@ -109,7 +126,8 @@ others_have(struct ingester *ing, const struct others *o, slice tenant, const tr
     return OK;
 }
 
-/* Add (sign 1) or take away (-1) a segment's part of what is live: its traces that `o` does not hold. */
+/* Add (sign 1) or take away (-1) a segment's part of what is live, its traces that `o` does not hold, and of
+ * what is on disk. */
 static err
 account(struct ingester *ing, const struct live_segment *s, const struct others *o, int sign, struct fault *f)
 {
@@ -120,7 +138,10 @@ account(struct ingester *ing, const struct live_segment *s, const struct others 
     w->segment = s;
     while ((rc = walk_next(w, f, &tenant, &id)) == OK) {
         bool found = false;
-        TRY(others_have(ing, o, tenant, &id, &found));
+        mutex_lock(&ing->mu);
+        const bool on_disk = others_may_have(ing, s, sign, tenant, &id);
+        mutex_unlock(&ing->mu);
+        TRY(others_have(ing, o, on_disk, tenant, &id, &found));
         if (!found) {
             mutex_lock(&ing->mu);
             tenant_add(tenant_get(ing, tenant, false), sign, 0, 0);
@@ -248,6 +269,18 @@ ingester_retire_leave(struct ingester_sealed *h)
     mutex_unlock(&ing->mu);
 }
 
+/* mu held. */
+static bool
+any_on_disk(const struct ingester *ing)
+{
+    for (size_t i = 0; i < ing->segment_count; i++) {
+        if (ing->segments[i]->disk) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 ingester_retire_end(struct ingester_sealed *h)
 {
@@ -268,6 +301,9 @@ ingester_retire_end(struct ingester_sealed *h)
         live_segment_unref(s); /* the list's */
     }
     mutex_lock(&ing->mu);
+    if (!any_on_disk(ing)) {
+        on_disk_clear(&ing->on_disk);
+    }
     baton_give(ing);
     mutex_unlock(&ing->mu);
 }
