@@ -46,6 +46,8 @@ rm -rf "$data/loaded"
 run byid byid --server "$server" --spans "$spans"
 run ingest_http_gzip ingest --server "$server" --spans "$spans" --protocol http --compression gzip
 run ingest_open_loop ingest --server "$server" --spans "$spans" --open-loop 100000 --stream
+run decode decode
+run parquet parquet
 run overload overload --server "$server" # fewer spans are no overload
 run crash crash --server "$server" --rounds 10
 if [ "${LONG:-0}" = 1 ]; then

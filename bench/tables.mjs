@@ -13,9 +13,9 @@ const page = process.argv[3] === '--write' ? process.argv[4] : undefined;
 const lines = [];
 const print = (text = '') => lines.push(text);
 const read = (name) => (existsSync(join(folder, `${name}.json`)) ? JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) : undefined);
-const names = ['machine', 'ingest', 'ingest_http_gzip', 'ingest_open_loop', 'search', 'metrics', 'byid', 'overload', 'crash', 'growth', 'soak'];
+const names = ['machine', 'ingest', 'ingest_http_gzip', 'ingest_open_loop', 'search', 'metrics', 'byid', 'overload', 'crash', 'decode', 'parquet', 'growth', 'soak'];
 const results = Object.fromEntries(names.map((name) => [name, read(name)]));
-const { machine, ingest, search, metrics, byid, overload, crash, growth, soak } = results;
+const { machine, ingest, search, metrics, byid, overload, crash, decode, parquet, growth, soak } = results;
 
 const isNumber = (v) => typeof v === 'number' && Number.isFinite(v);
 const show = (v, digits = 3) => {
@@ -160,6 +160,37 @@ if (title('Overload and crashes', overload ?? crash, 'overload and crash')) {
       ['of all: missing / invented / doubled', join2(crash?.at_end_missing, crash?.at_end_invented, crash?.at_end_doubled)],
       ['ready after a crash, at most, ms', show(crash?.ready_after_crash_max_ms)],
     ],
+  );
+}
+
+if (title('Decoders', decode, 'decode')) {
+  print(`Bytes as they come to span batches, one core; \`zstd -1\` over the protobuf bytes: ${show(decode.zstd1_mb_per_second)} MB/s.\n`);
+  const row = (label, key) => {
+    const speed = decode[`${key}_mb_per_second`];
+    return [label, show(speed), show(speed / decode.zstd1_mb_per_second), show(decode[`${key}_ns_per_span`]), show(decode[`${key}_bytes_per_span`])];
+  };
+  table(
+    ['', 'MB/s', 'times `zstd -1`', 'ns a span', 'bytes a span'],
+    [
+      row('OTLP protobuf', 'otlp_protobuf'),
+      row('OTLP/JSON', 'otlp_json'),
+      row('Zipkin JSON', 'zipkin_json'),
+      row('Jaeger Thrift, binary', 'jaeger_thrift_binary'),
+      row('Jaeger Thrift, compact', 'jaeger_thrift_compact'),
+    ],
+  );
+}
+
+if (title('Parquet', parquet, 'parquet')) {
+  print('Columns of 65,536 rows, one core: `plain` pages as they are, `zstd` compressed; `codes` are read without their values.\n');
+  const end = '_read_mb_per_s';
+  const cases = Object.keys(parquet)
+    .filter((k) => k.endsWith(end))
+    .map((k) => k.slice(0, -end.length))
+    .filter((k) => !k.endsWith('_nulls'));
+  table(
+    ['', 'bytes a row', 'read, MB/s', 'M rows/s', 'M codes/s', 'write, ns a row'],
+    cases.map((c) => [c, ...['bytes_per_row', 'read_mb_per_s', 'read_mrows_per_s', 'codes_mrows_per_s', 'write_ns_per_row'].map((key) => show(parquet[`${c}_${key}`]))]),
   );
 }
 
