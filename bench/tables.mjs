@@ -209,6 +209,11 @@ if (title('Growth', growth, 'growth')) {
       ['searches that look at all, median / worst ratio', '', '', join2(growth.scanning_median_ratio, growth.scanning_worst_ratio)],
     ],
   );
+  const broken = Object.keys(growth)
+    .filter((k) => k.endsWith('_good') && growth[k] === 0)
+    .map((k) => k.slice(0, -'_good'.length));
+  if (broken.length) print('The bounds that do not hold:\n');
+  table(['', 'small', 'large', 'ratio'], broken.map((key) => row(key, key)));
 }
 
 if (title('Soak', soak, 'soak')) {
