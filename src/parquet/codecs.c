@@ -111,6 +111,8 @@ codec_decode(struct codecs *c, unsigned codec, slice in, uint8_t *out, size_t n,
 
 /* Level 1 finds the same in a page by a table of 8 KiB, which stays in the first cache, as by one of 64. */
 #define LEVEL_1_HASH_LOG 11
+/* Matches of five bytes, which it would look for in small pages, cost more than they save. */
+#define LEVEL_1_MATCH_MIN 6
 
 static void
 make_zstd_out(struct codecs *c)
@@ -120,6 +122,7 @@ make_zstd_out(struct codecs *c)
     MUST(!ZSTD_isError(ZSTD_CCtx_setParameter(c->zstd_out, ZSTD_c_compressionLevel, c->zstd_level)));
     if (c->zstd_level == 1) {
         MUST(!ZSTD_isError(ZSTD_CCtx_setParameter(c->zstd_out, ZSTD_c_hashLog, LEVEL_1_HASH_LOG)));
+        MUST(!ZSTD_isError(ZSTD_CCtx_setParameter(c->zstd_out, ZSTD_c_minMatch, LEVEL_1_MATCH_MIN)));
     }
 }
 

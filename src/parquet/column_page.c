@@ -6,8 +6,10 @@
 #include "levels.h"
 #include "page.h"
 
-#define PACK_BYTES_MIN 256 /* less is as dear as 2 KiB, and saves some 50 bytes of a page and its header */
-#define PACK_SAVES_MIN 32  /* a page must shrink by 1/32 */
+#define PACK_BYTES_MIN 1024 /* less is nearly as dear as 4 KiB, and saves next to nothing */
+#define PACK_SAVES_MIN 4    /* a page must shrink by a quarter */
+
+#define CODE_BITS_BYTES 5 /* codes of so many bits are whole bytes to zstd, which sees values then */
 
 static err
 no_room(struct fault *f)
@@ -51,11 +53,31 @@ dictionary_pays(const struct column_writer *c)
     return coded <= plain;
 }
 
-static void
-encode_codes(struct column_writer *c)
+/* Will the open page be compressed, if that pays? */
+static bool
+is_packed(const struct column_writer *c)
 {
-    unsigned width = bits_width(c->codes.top);
-    width = width == 0 ? 1 : width; /* some readers stumble over no bits at all */
+    return !c->options.uncompressed && !c->incompressible;
+}
+
+/* Bits a code, and what they are rounded up to for zstd: one or two bytes. */
+static unsigned
+code_bits(const struct column_writer *c)
+{
+    const unsigned width = bits_width(c->codes.top);
+    return width == 0 ? 1 : width; /* some readers stumble over no bits at all */
+}
+
+static unsigned
+code_bytes_bits(unsigned width)
+{
+    return width < CODE_BITS_BYTES || width > 16 ? width : width <= 8 ? 8 : 16;
+}
+
+static void
+encode_codes(struct column_writer *c, bool bytes)
+{
+    unsigned width = bytes ? code_bytes_bits(code_bits(c)) : code_bits(c);
     buf_append_byte(&c->shared->body, (uint8_t)width);
     if (c->codes.each.n) {
         rle_encode_u32(u32s(&c->codes.each), c->value_count, width, &c->shared->body);
@@ -91,9 +113,9 @@ encode_plain(struct column_writer *c)
     }
 }
 
-/* The values of the open page into shared->body. */
+/* The values of the open page into shared->body; codes of `bytes` as code_bytes_bits says. */
 static err
-encode_values(struct column_writer *c, struct fault *f, enum parquet_encoding *ret)
+encode_values(struct column_writer *c, bool bytes, struct fault *f, enum parquet_encoding *ret)
 {
     struct buf *out = &c->shared->body;
     buf_clear(out);
@@ -101,7 +123,7 @@ encode_values(struct column_writer *c, struct fault *f, enum parquet_encoding *r
     *ret = c->value_count == 0 ? PARQUET_PLAIN : c->coded ? PARQUET_RLE_DICTIONARY : c->options.encoding;
     switch (*ret) {
     case PARQUET_RLE_DICTIONARY:
-        encode_codes(c);
+        encode_codes(c, bytes);
         break;
     case PARQUET_RLE:
         encode_rle_bools(c);
@@ -154,35 +176,64 @@ encode_levels(struct column_writer *c, struct page_header *h)
     h->def_bytes = (uint32_t)out->n - h->rep_bytes;
 }
 
-/* Compress the body where that makes it smaller: the bytes to store. The first page of a row group that saves
- * next to nothing is the last one tried: reading such pages back would cost more than they save, too. */
+/* The body's bytes if its codes took no more bits than they need. */
+static size_t
+tight_bytes(const struct column_writer *c, size_t n)
+{
+    const unsigned width = code_bits(c);
+    return c->coded ? n * width / code_bytes_bits(width) : n;
+}
+
+/* Compress the body, as zstd likes it best; *ret_packed is empty where that does not pay. The first page of a
+ * row group that saves too little is the last one tried: reading such pages back would cost more than they
+ * save, too. */
 static err
-pack_body(struct column_writer *c, struct fault *f, bool *ret_compressed, slice *ret)
+pack_body(struct column_writer *c, struct fault *f, slice *ret_packed)
 {
     struct writer_shared *s = c->shared;
-    *ret = buf_slice(&s->body);
-    *ret_compressed = false;
-    if (c->options.uncompressed || c->incompressible || s->body.n < PACK_BYTES_MIN) {
+    const slice body = buf_slice(&s->body);
+    const size_t tight = tight_bytes(c, body.n);
+    slice packed = SL_EMPTY;
+    *ret_packed = SL_EMPTY;
+    if (body.n < PACK_BYTES_MIN) {
         return OK;
     }
-    slice packed = SL_EMPTY;
-    if (!c->coded || !packed_memo_get(&s->memo, *ret, &packed)) {
+    if (!c->coded || !packed_memo_get(&s->memo, body, &packed)) {
         buf_clear(&s->packed);
-        err rc = codec_encode_zstd(&s->codecs, *ret, &s->packed, f);
+        err rc = codec_encode_zstd(&s->codecs, body, &s->packed, f);
         if (rc != OK) {
             return rc;
         }
         packed = buf_slice(&s->packed);
         if (c->coded) {
-            packed_memo_put(&s->memo, *ret, packed);
+            packed_memo_put(&s->memo, body, packed);
         }
     }
-    c->incompressible = packed.n + s->body.n / PACK_SAVES_MIN >= s->body.n;
-    if (!c->incompressible) {
-        *ret_compressed = true;
-        *ret = packed;
+    if (packed.n + tight / PACK_SAVES_MIN < tight) {
+        *ret_packed = packed;
+    } else {
+        c->incompressible = true;
     }
     return OK;
+}
+
+/* The values as they are stored, with their encoding: *ret_compressed or not. */
+static err
+encode_body(struct column_writer *c, struct fault *f, bool *ret_compressed,
+            enum parquet_encoding *ret_encoding, slice *ret)
+{
+    const bool bytes = is_packed(c) && c->coded && code_bytes_bits(code_bits(c)) > code_bits(c);
+    slice packed = SL_EMPTY;
+    err rc = OK;
+    TRY(encode_values(c, bytes, f, ret_encoding));
+    TRY(is_packed(c) ? pack_body(c, f, &packed) : OK);
+    *ret_compressed = packed.n > 0;
+    if (bytes && !*ret_compressed) {
+        TRY(encode_values(c, false, f, ret_encoding));
+    }
+    *ret = *ret_compressed ? packed : buf_slice(&c->shared->body);
+out:
+    return rc;
 }
 
 /* Take the page's bounds into the column's. */
@@ -307,8 +358,7 @@ column_cut_page(struct column_writer *c, struct fault *f)
         TRY(column_leave_dictionary(c, f));
     }
     encode_levels(c, &h);
-    TRY(encode_values(c, f, &encoding));
-    TRY(pack_body(c, f, &h.compressed, &body));
+    TRY(encode_body(c, f, &h.compressed, &encoding, &body));
     h.value_count = (uint32_t)c->level_count;
     h.null_count = (uint32_t)(c->level_count - c->value_count);
     h.row_count = (uint32_t)c->row_count;

@@ -79,20 +79,44 @@ group_of_u32(const uint32_t *v, unsigned width)
 }
 #endif
 
+/* The n values, whole groups, as whole bytes. */
+static uint8_t *
+put_bytes(uint8_t *restrict to, const uint32_t *restrict v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (uint8_t)v[i];
+    }
+    return to + n;
+}
+
+static uint8_t *
+put_pairs(uint8_t *restrict to, const uint32_t *restrict v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t x = (uint16_t)v[i];
+        memcpy(to + i * sizeof x, &x, sizeof x);
+    }
+    return to + n * sizeof(uint16_t);
+}
+
 static uint8_t *
 put_packed_u32(uint8_t *to, const uint32_t *v, size_t n, unsigned width)
 {
-    size_t i = 0;
+    size_t i = 0, groups = n - n % GROUP; /* values in whole groups */
     if (n == 0) {
         return to;
     }
     to = varint_write(to, (uint64_t)(n + GROUP - 1) / GROUP << 1 | 1);
+    if (width == 8 || width == 16) {
+        to = width == 8 ? put_bytes(to, v, groups) : put_pairs(to, v, groups);
+        i = groups;
+    }
 #if defined(__SSE4_1__)
-    for (; width <= 8 && i + GROUP <= n; i += GROUP, to += width) {
+    for (; width < 8 && i < groups; i += GROUP, to += width) {
         store_u64(to, group_of_u32(v + i, width));
     }
 #endif
-    for (; width <= 15 && i + GROUP <= n; i += GROUP, to += width) {
+    for (; width <= 15 && i < groups; i += GROUP, to += width) {
         PACK_GROUP(to, v + i, width);
     }
     if (i < n) {

@@ -8,7 +8,8 @@
 #include "vivace/base/buf.h"
 
 #define PACKED_MEMO_PAGES 8
-#define PACKED_MEMO_BYTES ((size_t)16 << 10) /* larger pages are not kept */
+#define PACKED_MEMO_BYTES                                                                                    \
+    (((size_t)16 << 10) + 64) /* larger pages are not kept; 8192 codes of two bytes are */
 
 struct packed_memo {
     struct {
