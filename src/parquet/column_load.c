@@ -78,6 +78,7 @@ split_page(struct parquet_column *c, slice stored, struct fault *f)
 {
     const struct page_header *h = &c->header;
     err rc = OK;
+    c->packed = false;
     if (h->type == PAGE_DATA) {
         TRY(unpack(c, stored, h->uncompressed_bytes, &c->body, f, &c->values));
         TRY(split_v1(&c->values, h->rep_encoding, c->leaf->max_rep, f, &c->rep_bits));
@@ -88,11 +89,22 @@ split_page(struct parquet_column *c, slice stored, struct fault *f)
     size_t levels = (size_t)h->rep_bytes + h->def_bytes;
     c->rep_bits = slice_sub(stored, 0, h->rep_bytes);
     c->def_bits = slice_sub(stored, h->rep_bytes, h->def_bytes);
-    slice packed = slice_sub(stored, levels, stored.n);
-    if (h->compressed && packed.n > 0) {
-        TRY(unpack(c, packed, h->uncompressed_bytes - levels, &c->body, f, &c->values));
-    } else {
-        c->values = packed;
+    c->values = slice_sub(stored, levels, stored.n);
+    c->packed = h->compressed && c->values.n > 0;
+out:
+    return rc;
+}
+
+/* V2 keeps levels apart: values are decompressed when they are asked for. */
+static err
+unpack_values(struct parquet_column *c, struct fault *f)
+{
+    const struct page_header *h = &c->header;
+    err rc = OK;
+    if (c->packed) {
+        const size_t levels = (size_t)h->rep_bytes + h->def_bytes;
+        TRY(unpack(c, c->values, h->uncompressed_bytes - levels, &c->body, f, &c->values));
+        c->packed = false;
     }
 out:
     return rc;
@@ -132,6 +144,22 @@ column_load(struct parquet_column *c, struct fault *f)
     }
     c->loaded = true;
 out:
+    return rc;
+}
+
+/* The same into the caller's mask. */
+static err
+load_mask(struct parquet_column *c, struct fault *f)
+{
+    err rc = OK;
+    if (c->leaf->max_def != 1 || c->leaf->max_rep != 0) {
+        return FAULT(f, ERR_INVALID, "parquet column: its levels are more than a bit");
+    }
+    TRY(column_unpack(c, f));
+    TRY(rle_decode_mask(c->def_bits, c->mask, c->mask_at, c->header.value_count, f, &c->value_count));
+    c->masked = true;
+out:
+    c->mask = NULL;
     return rc;
 }
 
@@ -375,6 +403,7 @@ decode_values(struct parquet_column *c, enum parquet_decode how, size_t from, si
               struct fault *f, struct parquet_vector *v)
 {
     err rc = OK;
+    TRY(unpack_values(c, f));
     if (n == 0) {
         v->values.raw = "";
     } else if (c->page.coded) {
@@ -406,6 +435,13 @@ parquet_column_into(struct parquet_column *c, void *p, size_t bytes)
     c->into_bytes = bytes;
 }
 
+void
+parquet_column_mask(struct parquet_column *c, uint64_t *mask, size_t at)
+{
+    c->mask = mask;
+    c->mask_at = at;
+}
+
 /* The rows a V2 header claims must be those its levels begin. */
 static err
 check_rows(const struct parquet_column *c, struct fault *f)
@@ -429,14 +465,18 @@ parquet_column_decode(struct parquet_column *c, enum parquet_decode how, struct 
     if (!c->chunk || !c->have_page || c->pending) {
         return FAULT(f, ERR_INVALID, "parquet column: no page to decode");
     }
-    TRY(column_load(c, f));
+    if (c->mask) {
+        TRY(load_mask(c, f));
+    } else if (!c->masked) {
+        TRY(column_load(c, f));
+    }
     TRY(check_rows(c, f));
     if (how != PARQUET_DECODE_LEVELS) {
         TRY(decode_values(c, how, 0, c->value_count, c->value_count, f, &v));
     }
     v.values.count = c->value_count;
     v.rep = c->leaf->max_rep > 0 ? c->rep.p : NULL;
-    v.def = c->value_count < c->header.value_count ? c->def.p : NULL;
+    v.def = c->value_count < c->header.value_count && !c->masked ? c->def.p : NULL;
     *ret = v;
 out:
     return rc;

@@ -163,7 +163,9 @@ rewind_pages(struct parquet_column *c)
     c->at = c->chunk->offset;
     c->index_at = 0;
     c->rows_seen = c->levels_seen = 0;
-    c->have_page = c->pending = c->unpacked = c->loaded = false;
+    c->mask = NULL;
+    c->into = NULL;
+    c->have_page = c->pending = c->unpacked = c->loaded = c->masked = false;
 }
 
 err
@@ -266,7 +268,7 @@ advance(struct parquet_column *c, struct fault *f)
 {
     err rc = OK;
     slice whole;
-    c->have_page = c->unpacked = c->loaded = false;
+    c->have_page = c->unpacked = c->loaded = c->masked = false;
     for (;;) {
         if (c->index ? c->index_at >= c->index->page_count
                      : c->at >= c->end || c->levels_seen >= c->chunk->value_count) {
@@ -326,7 +328,7 @@ parquet_column_seek(struct parquet_column *c, uint64_t row, struct fault *f)
             return FAULT(f, ERR_CORRUPT, "parquet offset index: it has no pages");
         }
         c->index_at = parquet_offset_index_find(c->index, row);
-        c->have_page = c->unpacked = c->loaded = false;
+        c->have_page = c->unpacked = c->loaded = c->masked = false;
         return OK;
     }
     if (c->have_page && row >= c->page.first_row && row < c->rows_seen) {

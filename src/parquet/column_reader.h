@@ -44,10 +44,15 @@ struct parquet_column {
     uint64_t body_off;
     bool have_page;                   /* next or a seek found it */
     bool pending;                     /* found by a seek: next returns it */
-    bool unpacked;                    /* checked and decompressed: the three slices are good */
+    bool unpacked;                    /* checked: the slices are good */
+    bool packed;                      /* but `values` is compressed still */
     bool loaded;                      /* and all its levels are decoded */
+    bool masked;                      /* or given as a mask */
     slice rep_bits, def_bits, values; /* encoded */
     size_t value_count;
+
+    uint64_t *mask; /* of the caller, for the next decode; or NULL */
+    size_t mask_at;
 
     void *into; /* of the caller, for the next decode; or NULL */
     size_t into_bytes;

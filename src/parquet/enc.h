@@ -12,6 +12,8 @@
 /* RLE / bit-packed hybrid, without a length in front. */
 CHECKED err rle_decode_u8(slice in, unsigned width, uint8_t *out, size_t n, struct fault *f);
 CHECKED err rle_decode_u32(slice in, unsigned width, uint32_t *out, size_t n, struct fault *f);
+/* Values of one bit: bit at + i of `mask`, 0 before, is set where value i is 1. How many are. */
+CHECKED err rle_decode_mask(slice in, uint64_t *mask, size_t at, size_t n, struct fault *f, size_t *ret_ones);
 /* Only the values [from, from + n) of the first `total`, and how many of those before it and of all are x. */
 struct rle_part {
     size_t total, from, n;

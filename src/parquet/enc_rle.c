@@ -80,6 +80,57 @@ out:
     return rc;
 }
 
+/* n bits of p behind bit `at` of the mask: how many are set. */
+static size_t
+mask_copy(const uint8_t *p, size_t avail, size_t n, uint64_t *mask, size_t at)
+{
+    size_t ones = 0;
+    for (size_t i = 0; i < n; i += 64) {
+        const size_t k = n - i < 64 ? n - i : 64, left = avail - i / 8, to = at + i;
+        uint64_t word = 0;
+        memcpy(&word, p + i / 8, left < 8 ? left : 8);
+        word &= k < 64 ? (UINT64_C(1) << k) - 1 : UINT64_MAX;
+        ones += (size_t)__builtin_popcountll(word);
+        mask[to / 64] |= word << to % 64;
+        if (to % 64 + k > 64) {
+            mask[to / 64 + 1] |= word >> (64 - to % 64);
+        }
+    }
+    return ones;
+}
+
+static void
+mask_set(uint64_t *mask, size_t at, size_t n)
+{
+    for (const size_t end = at + n; at < end;) {
+        const size_t left = 64 - at % 64, k = end - at < left ? end - at : left;
+        mask[at / 64] |= (k < 64 ? (UINT64_C(1) << k) - 1 : UINT64_MAX) << at % 64;
+        at += k;
+    }
+}
+
+err
+rle_decode_mask(slice in, uint64_t *mask, size_t at, size_t n, struct fault *f, size_t *ret_ones)
+{
+    err rc = OK;
+    const uint8_t *p = in.p, *end = in.p + in.n;
+    struct rle_run run = {0};
+    size_t ones = 0;
+    for (size_t i = 0, k = 0; i < n; i += k) {
+        TRY(next_run(&p, end, 1, f, &run));
+        TRY(run_take(&run, 1, n - i, f, &k));
+        if (run.packed) {
+            ones += mask_copy(run.p, run.avail, k, mask, at + i);
+        } else if (run.value) {
+            mask_set(mask, at + i, k);
+            ones += k;
+        }
+    }
+    *ret_ones = ones;
+out:
+    return rc;
+}
+
 /* Values [lo, hi) of a run, by way of whole groups of eight. */
 static void
 run_copy_u8(const struct rle_run *run, unsigned width, size_t lo, size_t hi, uint8_t *out)

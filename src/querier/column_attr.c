@@ -37,19 +37,18 @@ is_flat(const struct raw_column *raw, enum owner owner, size_t owners)
     return owner == OWNER_ROW && raw->max_rep == 0 && raw->level_count == owners;
 }
 
-/* Codes of rows: a value that is there moves on to the next, without a branch. */
-static uint32_t
-flat_codes(const struct raw_column *raw, size_t n, uint32_t *codes)
+/* Codes of rows that have a value. */
+static void
+flat_codes(const struct raw_column *raw, size_t words, uint32_t *codes)
 {
     const uint32_t *from = raw->codes;
-    const uint8_t max = raw->max_def;
     uint32_t value = 0;
-    for (size_t i = 0; i < n && value < raw->value_count; i++) {
-        const uint32_t has = raw->def[i] == max;
-        codes[i] = ((from ? from[value] : value) + 1) & (0 - has);
-        value += has;
+    for (size_t w = 0; w < words; w++) {
+        for (uint64_t bits = raw->present[w]; bits; bits &= bits - 1) {
+            codes[w * 64 + (size_t)__builtin_ctzll(bits)] = (from ? from[value] : value) + 1;
+            value++;
+        }
     }
-    return value;
 }
 
 /* Codes by owner: the code of its value + 1, 0 when it has none. */
@@ -59,17 +58,15 @@ place_codes(struct group_scan *s, const struct raw_column *raw, enum owner owner
 {
     uint32_t *codes = scan_alloc(s, owners + 1, sizeof *codes);
     const uint32_t *of = NULL;
-    uint32_t found = 0;
     err rc = OK;
     if (codes == NULL) {
         return scan_no_memory(f);
     }
     *ret = codes;
-    if (is_flat(raw, owner, owners) && raw->def) {
+    if (is_flat(raw, owner, owners) && raw->present) {
         memset(codes, 0, owners * sizeof *codes);
-        found = flat_codes(raw, owners, codes);
-        return found == raw->value_count ? OK
-                                         : scan_corrupt(s, "columns have different numbers of values", f);
+        flat_codes(raw, s->words, codes);
+        return OK;
     }
     if (is_flat(raw, owner, owners) && raw->value_count == owners) {
         for (size_t i = 0; i < owners && raw->codes; i++) {
@@ -312,6 +309,7 @@ struct generic {
     const uint32_t *type_of, *value_of[BLOCK_GENERIC_COUNT]; /* by item */
     const uint32_t *owner_of;
     size_t items;
+    bool scalars; /* a list of one is its element, any other nil */
 };
 
 static err
@@ -375,6 +373,10 @@ generic_value(struct group_scan *s, struct generic *g, size_t item, struct fault
         *ret = v;
         return OK;
     }
+    if (g->scalars) {
+        *ret = value_of_one(tql_static_slice(&v), &v) ? v : TQL_STATIC_NIL;
+        return OK;
+    }
     a.p = v.s;
     a.n = v.n;
     value_of_attr(&values, &a, ret);
@@ -384,7 +386,7 @@ out:
 }
 
 err
-attr_generic_each(struct group_scan *s, enum owner owner,
+attr_scalars_each(struct group_scan *s, enum owner owner, bool (*wants)(void *ctx, uint32_t owner),
                   err (*fn)(void *ctx, uint32_t owner, slice key, const struct tql_static *v), void *ctx,
                   struct fault *f)
 {
@@ -397,8 +399,12 @@ attr_generic_each(struct group_scan *s, enum owner owner,
     }
     TRY(owner_count(s, owner, f, &owners));
     TRY(generic_open(s, owner, owners, f, &g));
+    g.scalars = true;
     for (size_t i = 0; i < g.items; i++) {
         struct tql_static v;
+        if (!wants(ctx, g.owner_of[i])) {
+            continue;
+        }
         TRY(generic_value(s, &g, i, f, &v));
         TRY(fn(ctx, g.owner_of[i], g.key->values.bytes[g.key->codes ? g.key->codes[i] : i], &v));
         TRY(scan_tick(s, f));

@@ -176,6 +176,14 @@ out:
 }
 
 err
+context_entries(struct group_scan *s, struct context_list *l, struct fault *f, struct context_entries *ret)
+{
+    err rc = look(s, l, f);
+    *ret = (struct context_entries){&l->batch, l->codes, l->of_entry, l->entries};
+    return rc;
+}
+
+err
 context_seen(struct group_scan *s, struct context_list *l, const uint64_t *rows, struct fault *f,
              struct context_view *ret, uint8_t **ret_seen)
 {

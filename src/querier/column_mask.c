@@ -47,6 +47,24 @@ mask_count(const uint64_t *m, size_t from, size_t to)
     return n;
 }
 
+bool
+mask_meets(const uint64_t *a, const uint64_t *b, size_t from, size_t to)
+{
+    uint64_t both = 0;
+    for (size_t i = from / 64; i * 64 < to; i++) {
+        both |= word_between(a, i, from, to) & b[i];
+    }
+    return both != 0;
+}
+
+void
+mask_clear(uint64_t *m, size_t from, size_t to)
+{
+    for (size_t i = from / 64; i * 64 < to; i++) {
+        m[i] &= ~word_between(m, i, from, to);
+    }
+}
+
 /* The first bit from `from` on that is set in the mask (or, with `flip` all ones, that is not), or `to`. */
 static inline size_t
 next_bit(const uint64_t *m, uint64_t flip, size_t from, size_t to)

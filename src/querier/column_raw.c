@@ -60,6 +60,8 @@ struct load {
     const struct parquet_node *node;
     struct raw_column *out;
     uint8_t *def, *rep, *values;
+    uint64_t *present; /* instead of def where levels are bits */
+    const uint64_t *among;
     uint32_t *codes;
     size_t level_cap, rep_cap, value_cap, width;
     size_t levels_due, values_due; /* as the file says; 0: it says more than is believed */
@@ -97,13 +99,13 @@ make_room(struct load *l, const struct parquet_vector *v, struct fault *f)
     if (values > UINT32_MAX - 1 || levels > UINT32_MAX - 1) {
         return scan_no_memory(f);
     }
-    if (l->node->max_def) {
+    if (l->node->max_def && !l->present) {
         l->def = room_for(l, l->def, l->out->level_count, &l->level_cap, levels + 1, l->levels_due + 1, 1);
     }
     if (l->node->max_rep) {
         l->rep = room_for(l, l->rep, l->out->level_count, &l->rep_cap, levels + 1, l->levels_due + 1, 1);
     }
-    bool refused = (l->node->max_def && !l->def) || (l->node->max_rep && !l->rep);
+    bool refused = (l->node->max_def && !l->present && !l->def) || (l->node->max_rep && !l->rep);
     if (v->values.count && v->codes) {
         l->codes = room_for(l, l->codes, l->out->value_count, &l->value_cap, values, l->values_due,
                             sizeof *l->codes);
@@ -120,7 +122,7 @@ static void
 add_levels(struct load *l, const struct parquet_vector *v)
 {
     const size_t n = v->page.level_count;
-    if (l->node->max_def) {
+    if (l->node->max_def && !l->present) {
         if (v->def) {
             memcpy(l->def + l->out->level_count, v->def, n);
             l->out->def = l->def; /* some entry is not there */
@@ -193,6 +195,34 @@ aim(struct load *l, const struct parquet_page *page, enum parquet_decode how)
     }
 }
 
+/* Where the levels are bits: are they, and has any row asked for a value? When none has the page is done. */
+static err
+read_present(struct load *l, const struct parquet_page *page, struct fault *f, bool *ret_any)
+{
+    const size_t from = l->out->level_count;
+    const size_t to = from + page->level_count;
+    struct parquet_vector v;
+    err rc = OK;
+    *ret_any = true;
+    if (l->present == NULL) {
+        return OK;
+    }
+    if (to > l->s->rows) {
+        return scan_corrupt(l->s, "a column has more entries than rows", f);
+    }
+    parquet_column_mask(l->s->priv->column, l->present, from);
+    if (l->among) {
+        TRY(parquet_column_decode(l->s->priv->column, PARQUET_DECODE_LEVELS, f, &v));
+        *ret_any = mask_meets(l->present, l->among, from, to);
+        if (!*ret_any) {
+            mask_clear(l->present, from, to);
+            l->out->level_count = to;
+        }
+    }
+out:
+    return rc;
+}
+
 static err
 read_pages(struct load *l, enum parquet_decode how, struct fault *f)
 {
@@ -200,12 +230,22 @@ read_pages(struct load *l, enum parquet_decode how, struct fault *f)
     struct parquet_page page;
     struct parquet_vector v;
     uint64_t rows = 0;
+    bool any = true;
     err rc = OK;
     *l->out = (struct raw_column){
         .max_def = l->node->max_def, .max_rep = l->node->max_rep, .type = l->node->field.type};
+    if (raw_is_flat(l->out) && l->node->max_def) {
+        TRY(group_mask(l->s, f, &l->present));
+    }
     while ((rc = parquet_column_next(c, f, &page)) == OK && !l->mixed) {
         if (page.first_row != rows) {
             return scan_corrupt(l->s, "pages do not follow each other", f);
+        }
+        rows += page.row_count;
+        TRY(query_guard_check(l->s->priv->guard, f));
+        TRY(read_present(l, &page, f, &any));
+        if (!any) {
+            continue;
         }
         aim(l, &page, how);
         TRY(parquet_column_decode(c, how, f, &v));
@@ -213,11 +253,12 @@ read_pages(struct load *l, enum parquet_decode how, struct fault *f)
             return scan_corrupt(l->s, "a page begins within a row", f);
         }
         TRY(add_page(l, &v, f));
-        rows += page.row_count;
-        TRY(query_guard_check(l->s->priv->guard, f));
     }
     if (rc == ERR_NOT_FOUND) {
         rc = OK;
+    }
+    if (l->out->value_count < l->out->level_count) {
+        l->out->present = l->present;
     }
     if (rc == OK && !l->mixed && rows != l->s->rows) {
         rc = scan_corrupt(l->s, "a column ends before its row group", f);
@@ -246,14 +287,21 @@ out:
 err
 raw_load(struct group_scan *s, int32_t leaf, struct fault *f, struct raw_column *ret)
 {
+    return raw_load_among(s, leaf, NULL, f, ret);
+}
+
+err
+raw_load_among(struct group_scan *s, int32_t leaf, const uint64_t *among, struct fault *f,
+               struct raw_column *ret)
+{
     const struct parquet_node *node = parquet_schema_column(s->priv->file.meta->schema, (size_t)leaf);
-    struct load l = {.s = s, .node = node, .out = ret, .width = width_of(node)};
+    struct load l = {.s = s, .node = node, .out = ret, .among = among, .width = width_of(node)};
     err rc = OK;
     expect_size(&l, parquet_meta_chunk(s->priv->file.meta, s->row_group, (size_t)leaf));
     TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
     TRY(read_pages(&l, PARQUET_DECODE_CODES, f));
     if (l.mixed) {
-        l = (struct load){.s = s, .node = node, .out = ret, .width = l.width};
+        l = (struct load){.s = s, .node = node, .out = ret, .among = among, .width = l.width};
         TRY(parquet_column_open(s->priv->column, &s->priv->file, s->row_group, (size_t)leaf, f));
         TRY(read_pages(&l, PARQUET_DECODE_VALUES, f));
     }
@@ -354,6 +402,24 @@ out:
 /* --- owners ----------------------------------------------------------------------------------------------
  */
 
+#define ABSENT 8
+
+/* Rows without an event or a link are most: is this one such, and seven more? */
+static bool
+are_absent(const struct raw_column *raw, size_t i)
+{
+    uint64_t def = 0;
+    uint64_t rep = 0;
+    if (raw->def == NULL || i + ABSENT > raw->level_count) {
+        return false;
+    }
+    memcpy(&def, raw->def + i, ABSENT);
+    if (raw->rep) {
+        memcpy(&rep, raw->rep + i, ABSENT);
+    }
+    return (def | rep) == 0;
+}
+
 err
 raw_values_of(struct group_scan *s, const struct raw_column *raw, uint8_t present, size_t owners,
               struct fault *f, const uint32_t **ret)
@@ -365,7 +431,11 @@ raw_values_of(struct group_scan *s, const struct raw_column *raw, uint8_t presen
         return scan_no_memory(f);
     }
     for (size_t i = 0; i < raw->level_count; i++) {
-        uint8_t def = raw->def ? raw->def[i] : raw->max_def;
+        if (are_absent(raw, i) && present) {
+            i += ABSENT - 1;
+            continue;
+        }
+        uint8_t def = raw_def(raw, i);
         uint32_t mine = def == raw->max_def ? value++ : UINT32_MAX;
         if (def >= present) {
             if (n == owners) {
@@ -391,13 +461,20 @@ raw_parts(struct group_scan *s, const struct raw_column *raw, struct fault *f, s
         return scan_no_memory(f);
     }
     for (size_t i = 0; i < raw->level_count; i++) {
+        if (are_absent(raw, i) && s->rows - row >= ABSENT) {
+            for (size_t k = 0; k < ABSENT; k++) {
+                first[row++] = count;
+            }
+            i += ABSENT - 1;
+            continue;
+        }
         if (raw->rep == NULL || raw->rep[i] == 0) {
             if (row == s->rows) {
                 return scan_corrupt(s, "a list has too many rows", f);
             }
             first[row++] = count;
         }
-        count += raw->def == NULL || raw->def[i] >= 1;
+        count += raw_def(raw, i) >= 1;
     }
     if (row != s->rows) {
         return scan_corrupt(s, "a list has too few rows", f);
@@ -419,7 +496,12 @@ raw_items(struct group_scan *s, const struct raw_column *key, enum owner owner, 
         return scan_no_memory(f);
     }
     for (size_t i = 0; i < key->level_count; i++) {
-        uint8_t def = key->def ? key->def[i] : key->max_def;
+        if (are_absent(key, i)) {
+            seen += at == 0 ? ABSENT : 0; /* owners they are, without an item */
+            i += ABSENT - 1;
+            continue;
+        }
+        uint8_t def = raw_def(key, i);
         uint8_t rep = key->rep ? key->rep[i] : 0;
         seen += rep <= at && def >= at;
         if (def > at) {

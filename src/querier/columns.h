@@ -153,6 +153,10 @@ size_t mask_count(const uint64_t *m, size_t from, size_t to);
 /* The first bit in [from, to), or `to`. */
 size_t mask_next(const uint64_t *m, size_t from, size_t to);
 void mask_fill(uint64_t *m, size_t rows);
+/* Has [from, to) a bit that is set in both? */
+bool mask_meets(const uint64_t *a, const uint64_t *b, size_t from, size_t to);
+/* No bit of [from, to) is set then. */
+void mask_clear(uint64_t *m, size_t from, size_t to);
 /* Events or links of the rows in the mask; `ret` is zeroed, a bit for each part. */
 void mask_of_parts(const uint64_t *rows, size_t n, const struct group_parts *parts, uint64_t *ret);
 /* seen[codes[i]] = 1 (without codes seen[i]) for each bit i that is set. */

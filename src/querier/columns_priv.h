@@ -11,11 +11,24 @@ struct raw_column {
     uint8_t max_def, max_rep;
     enum parquet_type type;
     size_t level_count;
-    const uint8_t *def, *rep; /* NULL: every entry is present; every entry begins a row */
+    const uint64_t *present;  /* of a column that has an entry a row: a bit each; NULL: every entry is */
+    const uint8_t *def, *rep; /* of a list; NULL: every entry is present; every entry begins a row */
     size_t value_count;
     const uint32_t *codes;        /* NULL: `values` holds one for each */
     struct parquet_values values; /* the dictionary when coded */
 };
+
+/* Has it an entry a row, so that levels are bits? */
+static inline bool
+raw_is_flat(const struct raw_column *raw)
+{
+    return raw->max_rep == 0 && raw->max_def <= 1;
+}
+static inline uint8_t
+raw_def(const struct raw_column *raw, size_t i)
+{
+    return raw->present ? (uint8_t)mask_has(raw->present, i) : raw->def ? raw->def[i] : raw->max_def;
+}
 
 /* Whose values a column holds: rows (0), events (1), links (2), as in enum block_scope. The definition level
  * at which an owner is there, and that of an item of its generic list. */
@@ -97,6 +110,10 @@ CHECKED err group_program_known(struct group_scan *s, const struct tql_program *
 /* --- column_raw.c --- */
 
 CHECKED err raw_load(struct group_scan *s, int32_t leaf, struct fault *f, struct raw_column *ret);
+/* The same for who looks at these rows alone (a mask; NULL: all): pages none of them has a value in are not
+ * decompressed, and it looks as if no other row had one there either. Lists are loaded whole. */
+CHECKED err raw_load_among(struct group_scan *s, int32_t leaf, const uint64_t *among, struct fault *f,
+                           struct raw_column *ret);
 /* A fixed column, loaded once. */
 CHECKED err raw_fixed(struct group_scan *s, enum block_column c, struct fault *f,
                       const struct raw_column **ret);
@@ -129,8 +146,10 @@ CHECKED err attr_may_be_generic(struct group_scan *s, enum owner owner, slice ke
                                 bool *ret);
 /* Value `i` of a column (or of its dictionary); `type` for whole numbers. */
 struct tql_static value_static(const struct raw_column *raw, size_t i, uint8_t type);
-/* Every item of the generic list of rows, events or links, with the number of its owner. */
-CHECKED err attr_generic_each(struct group_scan *s, enum owner owner,
+/* Every item of the generic list of rows, events or links that are wanted, with the number of its owner; a
+ * list of one element comes as that, any other as nil. */
+CHECKED err attr_scalars_each(struct group_scan *s, enum owner owner,
+                              bool (*wants)(void *ctx, uint32_t owner),
                               err (*fn)(void *ctx, uint32_t owner, slice key, const struct tql_static *v),
                               void *ctx, struct fault *f);
 /* A column's values with the given meaning (TQL_INT stands for whatever the column holds). */
@@ -163,6 +182,15 @@ struct context_view {
 };
 CHECKED err context_look(struct group_scan *s, struct context_list *l, struct fault *f,
                          struct context_view *ret);
+/* The same by the entries of their column: row's is codes[row] - 1, entry e's context of_entry[e] (`of_entry`
+ * NULL: e). */
+struct context_entries {
+    const struct span_batch *batch;
+    const uint32_t *codes, *of_entry;
+    size_t count;
+};
+CHECKED err context_entries(struct group_scan *s, struct context_list *l, struct fault *f,
+                            struct context_entries *ret);
 /* Which of the contexts the rows in the mask have: a byte for each of the view's, whose of_row is NULL. */
 CHECKED err context_seen(struct group_scan *s, struct context_list *l, const uint64_t *rows, struct fault *f,
                          struct context_view *ret, uint8_t **ret_seen);

@@ -3,7 +3,7 @@
 #include "metrics_groups.h"
 #include "metrics_loops.h"
 
-#define CONTEXT_MATRIX_MAX (1U << 25) /* counters: interval by resource, both are bounded */
+#define CONTEXT_MATRIX_MAX (1U << 24) /* counters: interval by resource, both are bounded; twice */
 #define FEW_NUMBERS        256
 #define MATRIX_MIN         4096 /* counters that are always worth it; more only for as many values */
 
@@ -11,10 +11,14 @@
  * is that of the rows that do not count. */
 struct cells {
     struct group_reader *r;
-    uint32_t *of_row; /* by row of all */
+    uint32_t *of_row;      /* by row of all */
+    uint32_t *of_counting; /* by row that counts: r->rows[k]'s */
+    uint64_t *counting;    /* those as a mask; NULL: every row counts */
     uint32_t first_step, steps, nowhere;
-    uint32_t *some;          /* the cells of some rows, one after the other */
-    const uint8_t *some_def; /* which ones: those of these levels; NULL: none yet */
+    uint32_t *some;           /* the cells of some rows, one after the other */
+    const uint64_t *some_are; /* which ones: those of this mask; NULL: none yet */
+    uint32_t *some_at;        /* the place of each among the mask's; unused when every row counts */
+    size_t some_count;
     struct compare_set *set;
 };
 
@@ -71,21 +75,28 @@ add_line(const struct cells *c, struct compare_attr *at, const uint32_t *line, c
 
 /* --- sides ---------------------------------------------------------------------------------------------- */
 
-/* Which of the rows that count satisfy it. It is asked of no other row: its run-time error would be the
- * query's. */
+/* Memory for as many cells as there are rows, and which rows count. */
 static err
-choose(struct group_reader *r, uint32_t filter, struct fault *f, uint64_t **ret)
+open_cells(struct group_reader *r, struct cells *c, struct fault *f)
 {
-    uint64_t *among = NULL;
+    const size_t rows = r->scan->rows;
     err rc = OK;
-    TRY(group_mask(r->scan, f, ret));
+    c->of_row = arena_alloc(&r->memory, (rows + 1) * sizeof *c->of_row);
+    c->of_counting = r->rows ? arena_alloc(&r->memory, (rows + 1) * sizeof *c->of_counting) : c->of_row;
+    c->some = arena_alloc(&r->memory, (rows + 1) * sizeof *c->some);
+    c->some_at = arena_alloc(&r->memory, (rows + 1) * sizeof *c->some_at);
+    if (!c->of_row || !c->of_counting || !c->some || !c->some_at) {
+        return group_reader_no_memory(f);
+    }
     if (r->rows) {
-        TRY(group_mask(r->scan, f, &among));
+        TRY(group_mask(r->scan, f, &c->counting));
+        for (size_t row = 0; row < rows; row++) {
+            c->of_row[row] = c->nowhere;
+        }
         for (size_t k = 0; k < r->count; k++) {
-            among[r->rows[k] / 64] |= UINT64_C(1) << r->rows[k] % 64;
+            c->counting[r->rows[k] / 64] |= UINT64_C(1) << r->rows[k] % 64;
         }
     }
-    rc = group_filter(r->scan, filter, among, f, *ret);
 out:
     return rc;
 }
@@ -95,7 +106,6 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
 {
     const struct tql_metric_plan *m = &r->sink->q->plan->metric;
     const struct tql_filter *filter = &r->sink->q->plan->filters[m->compare_filter];
-    const size_t rows = r->scan->rows;
     uint64_t *chosen = NULL;
     err rc = OK;
     *c = (struct cells){.r = r,
@@ -103,16 +113,11 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
                         .steps = r->last_step - r->first_step + 1,
                         .set = &r->sink->compare};
     c->nowhere = 2 * c->steps;
-    c->of_row = arena_alloc(&r->memory, (rows + 1) * sizeof *c->of_row);
-    c->some = arena_alloc(&r->memory, (rows + 8) * sizeof *c->some);
-    if (!c->of_row || !c->some) {
-        return group_reader_no_memory(f);
-    }
-    for (size_t row = 0; r->rows && row < rows; row++) {
-        c->of_row[row] = c->nowhere;
-    }
+    TRY(open_cells(r, c, f));
     if (!filter->always && !filter->never) {
-        TRY(choose(r, m->compare_filter, f, &chosen));
+        /* asked of rows that count alone: its run-time error on another one would be the query's */
+        TRY(group_mask(r->scan, f, &chosen));
+        TRY(group_filter(r->scan, m->compare_filter, c->counting, f, chosen));
     }
     for (size_t k = 0; k < r->count; k++) {
         const uint32_t row = group_reader_row(r, k);
@@ -120,7 +125,8 @@ make_cells(struct group_reader *r, struct cells *c, struct fault *f)
         bool selected = filter->always || (chosen && mask_has(chosen, row));
         selected = selected && (!m->ast->has_range || (start > (uint64_t)m->ast->compare_start_ns &&
                                                        start <= (uint64_t)m->ast->compare_end_ns));
-        c->of_row[row] = r->steps[k] - c->first_step + (selected ? c->steps : 0);
+        c->of_counting[k] = r->steps[k] - c->first_step + (selected ? c->steps : 0);
+        c->of_row[row] = c->of_counting[k];
     }
 out:
     return rc;
@@ -142,9 +148,10 @@ raw_value(const void *ctx, uint32_t code)
     return value_static(ctx, code, TQL_INT);
 }
 
-/* Codes of some values, and the cell of each. `codes` NULL: each value is its own entry. */
+/* Some values, and the cell of each. `codes` NULL: each value is its own entry. */
 struct coded {
     const uint32_t *codes, *cells;
+    const uint32_t *at; /* which of the codes or values; NULL: the first of them, in order */
     size_t count;
     uint32_t entries;
     value_of_code *value;
@@ -162,7 +169,8 @@ count_matrix(const struct cells *c, struct compare_attr *at, const struct coded 
     if (matrix == NULL) {
         return group_reader_no_memory(f);
     }
-    loop_count_pairs(v->codes, v->cells, v->count, width, matrix, (size_t)v->entries * width);
+    loop_count_pairs(&(struct loop_rows){v->at, v->cells, v->count}, v->codes, width, matrix,
+                     (size_t)v->entries * width);
     for (uint32_t code = 0; code < v->entries; code++) {
         const struct tql_static value = v->value(v->ctx, code);
         add_line(c, at, matrix + (size_t)code * width, &value);
@@ -185,12 +193,13 @@ count_places(const struct cells *c, struct compare_attr *at, const struct coded 
     }
     for (size_t i = 0; i < v->count; i++) {
         const uint32_t cell = v->cells[i];
-        uint64_t *place = &places[v->codes[i]];
+        const uint32_t code = v->codes[v->at ? v->at[i] : i];
+        uint64_t *place = &places[code];
         if (cell == c->nowhere) {
             continue;
         }
         if (*place == 0) {
-            const struct tql_static value = v->value(v->ctx, v->codes[i]);
+            const struct tql_static value = v->value(v->ctx, code);
             *place = is_told(&value) ? (uint64_t)compare_place(c->set, at, &value) + 1 : UNTOLD;
         }
         if (*place != UNTOLD) {
@@ -214,7 +223,7 @@ count_coded(const struct cells *c, struct compare_attr *at, const struct coded *
         return count_places(c, at, v, f);
     }
     for (size_t i = 0; i < v->count; i++) {
-        const struct tql_static value = v->value(v->ctx, (uint32_t)i);
+        const struct tql_static value = v->value(v->ctx, v->at ? v->at[i] : (uint32_t)i);
         add(c, at, v->cells[i], &value, 1);
     }
     return OK;
@@ -226,66 +235,90 @@ vector_value(const void *ctx, uint32_t i)
     return vector_at(ctx, i);
 }
 
-/* `cells`: by element of the vector. */
 static err
-count_vector(const struct cells *c, struct compare_attr *at, const struct slot_vector *v,
-             const uint32_t *cells, struct fault *f)
+count_elements(const struct cells *c, struct compare_attr *at, const struct slot_vector *v,
+               const struct loop_rows *elements, struct fault *f)
 {
     const bool is_coded = v->form == VECTOR_CODED;
     const struct coded coded = {.codes = is_coded ? v->codes : NULL,
-                                .cells = cells,
-                                .count = v->count,
+                                .cells = elements->cells,
+                                .at = elements->rows,
+                                .count = elements->count,
                                 .entries = v->dict_count,
                                 .value = is_coded ? dict_value : vector_value,
                                 .ctx = v};
     return count_coded(c, at, &coded, f);
 }
 
+/* `cells`: by element of the vector. */
+static err
+count_vector(const struct cells *c, struct compare_attr *at, const struct slot_vector *v,
+             const uint32_t *cells, struct fault *f)
+{
+    return count_elements(c, at, v, &(struct loop_rows){NULL, cells, v->count}, f);
+}
+
+/* Of a vector by row. */
+static err
+count_rows(const struct cells *c, struct compare_attr *at, const struct slot_vector *v, struct fault *f)
+{
+    return count_elements(c, at, v, &(struct loop_rows){c->r->rows, c->of_counting, c->r->count}, f);
+}
+
 /* --- columns of spans ----------------------------------------------------------------------------------- */
 
-/* Cells of the rows that have a value, in their order. */
-static const uint32_t *
-cells_of_values(struct cells *c, const struct raw_column *raw)
+/* Cells of the rows that count and have a value, in their order, and which values those are. */
+static void
+take_values(struct cells *c, const uint64_t *present)
 {
-    const size_t rows = c->r->scan->rows;
+    size_t before = 0; /* values of the words passed */
     size_t n = 0;
-    if (raw->def == NULL) {
-        return c->of_row;
-    }
-    if (c->some_def && memcmp(c->some_def, raw->def, rows) == 0) {
-        return c->some; /* attributes that come together stand together */
-    }
-    c->some_def = raw->def;
-    for (size_t row = 0; row < rows; row += 8) {
-        const size_t end = rows - row < 8 ? rows : row + 8;
-        uint64_t some = 0;
-        memcpy(&some, raw->def + row, end - row);
-        if (some == 0) {
-            continue; /* eight rows without: most of a rare attribute's */
+    for (size_t w = 0; w < c->r->scan->words; w++) {
+        const uint64_t word = present[w];
+        for (uint64_t bits = c->counting ? word & c->counting[w] : word; bits; bits &= bits - 1) {
+            const uint64_t below = (bits & (0 - bits)) - 1;
+            c->some[n] = c->of_row[w * 64 + (size_t)__builtin_ctzll(bits)];
+            if (c->counting) {
+                c->some_at[n] = (uint32_t)(before + (size_t)__builtin_popcountll(word & below));
+            }
+            n++;
         }
-        for (size_t i = row; i < end; i++) {
-            c->some[n] = c->of_row[i];
-            n += raw->def[i] == raw->max_def;
-        }
+        before += (size_t)__builtin_popcountll(word);
     }
-    return c->some;
+    c->some_count = n;
+    c->some_are = present;
+}
+
+/* Those of a column's values that count. */
+static struct loop_rows
+values_of(struct cells *c, const struct raw_column *raw)
+{
+    if (raw->present == NULL) {
+        return (struct loop_rows){c->r->rows, c->of_counting, c->r->count};
+    }
+    /* attributes that come together stand together */
+    if (c->some_are == NULL ||
+        memcmp(c->some_are, raw->present, c->r->scan->words * sizeof *raw->present) != 0) {
+        take_values(c, raw->present);
+    }
+    return (struct loop_rows){c->counting ? c->some_at : NULL, c->some, c->some_count};
 }
 
 /* As it stands in the file, without a vector. False when it does not have one entry a row. */
 static bool
-is_flat(const struct cells *c, const struct raw_column *raw)
+is_flat(const struct raw_column *raw)
 {
-    return raw->rep == NULL && raw->max_def <= 1 &&
-           (raw->def ? raw->level_count : raw->value_count) == c->r->scan->rows &&
-           (raw->codes || raw->type != PARQUET_FIXED);
+    return raw_is_flat(raw) && (raw->codes || raw->type != PARQUET_FIXED);
 }
 
 static err
 count_raw(struct cells *c, struct compare_attr *at, const struct raw_column *raw, struct fault *f)
 {
+    const struct loop_rows values = values_of(c, raw);
     const struct coded coded = {.codes = raw->codes,
-                                .cells = cells_of_values(c, raw),
-                                .count = raw->value_count,
+                                .cells = values.cells,
+                                .at = values.rows,
+                                .count = values.count,
                                 .entries = (uint32_t)raw->values.count,
                                 .value = raw_value,
                                 .ctx = raw};
@@ -309,12 +342,19 @@ struct generic_counter {
     struct compare_attr *at;
 };
 
+static bool
+wants_items(void *ctx, uint32_t owner)
+{
+    const struct generic_counter *g = ctx;
+    return g->cells[owner] != g->c->nowhere;
+}
+
 static err
 count_item(void *ctx, uint32_t owner, slice key, const struct tql_static *v)
 {
     struct generic_counter *g = ctx;
     const uint32_t cell = g->cells[owner];
-    if (cell == g->c->nowhere || !is_told(v)) {
+    if (!is_told(v)) {
         return OK;
     }
     if (g->at == NULL || !slice_eq(g->key, key)) {
@@ -372,15 +412,15 @@ count_attrs(struct cells *c, enum owner owner, struct fault *f)
             continue;
         }
         struct compare_attr *at = compare_attr_of(c->set, &attr);
-        TRY(raw_load(s, column->column, f, &raw));
-        if (owner == OWNER_ROW && is_flat(c, &raw)) {
+        TRY(raw_load_among(s, column->column, owner == OWNER_ROW ? c->counting : NULL, f, &raw));
+        if (owner == OWNER_ROW && is_flat(&raw)) {
             TRY(count_raw(c, at, &raw, f));
             continue;
         }
         TRY(raw_vector(s, &raw, owner, owners, TQL_INT, f, &v));
         TRY(count_vector(c, at, &v, generic.cells, f));
     }
-    TRY(attr_generic_each(s, owner, count_item, &generic, f));
+    TRY(attr_scalars_each(s, owner, wants_items, count_item, &generic, f));
 out:
     return rc;
 }
@@ -428,29 +468,28 @@ count_contexts(const struct cells *c, bool scopes, struct fault *f)
     const struct group_reader *r = c->r;
     struct group_scan_private *p = r->scan->priv;
     const uint32_t width = stride(c);
-    struct context_view contexts;
+    struct context_entries contexts;
     err rc = OK;
-    TRY(context_look(r->scan, scopes ? p->scopes : p->resources, f, &contexts));
-    uint32_t *matrix = (uint64_t)contexts.count * width > CONTEXT_MATRIX_MAX
-                           ? NULL
-                           : arena_new_array(&c->r->memory, uint32_t, (size_t)contexts.count * width);
+    TRY(context_entries(r->scan, scopes ? p->scopes : p->resources, f, &contexts));
+    const size_t size = (contexts.count + 1) * width;
+    uint32_t *matrix = size > CONTEXT_MATRIX_MAX ? NULL : arena_new_array(&c->r->memory, uint32_t, 2 * size);
     if (matrix == NULL) {
         return group_reader_no_memory(f);
     }
-    for (size_t row = 0; row < r->scan->rows; row++) {
-        matrix[(size_t)contexts.of_row[row] * width + c->of_row[row]]++;
-    }
+    loop_count_pairs(&(struct loop_rows){r->rows, c->of_counting, r->count}, contexts.codes, width, matrix,
+                     size);
     for (uint32_t i = 0; i < contexts.count; i++) {
-        const uint32_t *line = matrix + (size_t)i * width;
+        const uint32_t *line = matrix + (size_t)(i + 1) * width;
+        const uint32_t at = contexts.of_entry ? contexts.of_entry[i] : i;
         if (!line_counts(c, line)) {
             continue;
         }
         if (scopes) {
-            count_scope_names(c, &contexts.batch->scopes[i], line);
-            count_context(c, contexts.batch, TQL_SCOPE_INSTRUMENTATION, contexts.batch->scopes[i].attrs,
+            count_scope_names(c, &contexts.batch->scopes[at], line);
+            count_context(c, contexts.batch, TQL_SCOPE_INSTRUMENTATION, contexts.batch->scopes[at].attrs,
                           line);
         } else {
-            count_context(c, contexts.batch, TQL_SCOPE_RESOURCE, contexts.batch->resources[i].attrs, line);
+            count_context(c, contexts.batch, TQL_SCOPE_RESOURCE, contexts.batch->resources[at].attrs, line);
         }
     }
 out:
@@ -516,7 +555,7 @@ count_intrinsic(const struct cells *c, enum tql_intrinsic intrinsic, enum block_
         dict[i] = v->dict[i].type == TQL_INT ? as_intrinsic(v->dict[i], intrinsic) : v->dict[i];
     }
     typed.dict = dict;
-    rc = count_vector(c, at, &typed, c->of_row, f);
+    rc = count_rows(c, at, &typed, f);
 out:
     return rc;
 }
@@ -577,23 +616,23 @@ count_roots(const struct cells *c, struct fault *f)
 {
     struct group_scan *scan = c->r->scan;
     const struct slot_vector *v[2] = {NULL};
-    const uint32_t *cells = c->of_row;
+    uint32_t *here = NULL; /* NULL: all rows' roots are */
     err rc = OK;
     TRY(group_column(scan, BLOCK_ROOT_NAME, f, &v[0]));
     TRY(group_column(scan, BLOCK_ROOT_SERVICE, f, &v[1]));
     if (!is_never_empty(v[0]) && !is_never_empty(v[1])) {
-        uint32_t *here = arena_alloc(&c->r->memory, (scan->rows + 1) * sizeof *here);
+        here = arena_alloc(&c->r->memory, (scan->rows + 1) * sizeof *here);
         if (here == NULL) {
             return group_reader_no_memory(f);
         }
         for (size_t row = 0; row < scan->rows; row++) {
             here[row] = has_root(v, row) ? c->of_row[row] : c->nowhere;
         }
-        cells = here;
         TRY(ask_for_roots(c, v, f));
     }
     for (int i = 0; i < 2; i++) {
-        TRY(count_vector(c, compare_attr_of(c->set, &root_attrs[i]), v[i], cells, f));
+        struct compare_attr *at = compare_attr_of(c->set, &root_attrs[i]);
+        TRY(here ? count_vector(c, at, v[i], here, f) : count_rows(c, at, v[i], f));
     }
 out:
     return rc;

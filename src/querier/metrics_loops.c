@@ -242,18 +242,29 @@ loop_fold_coded(enum tql_metric_fn fn, const struct loop_rows *r, const uint32_t
     }
 }
 
+ALWAYS void
+count_pairs(const uint32_t *at, const uint32_t *cells, size_t n, const uint32_t *codes, uint32_t width,
+            uint32_t *matrix, uint32_t *other)
+{
+    size_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        matrix[codes[at ? at[i] : i] * width + cells[i]]++;
+        other[codes[at ? at[i + 1] : i + 1] * width + cells[i + 1]]++;
+    }
+    if (i < n) {
+        matrix[codes[at ? at[i] : i] * width + cells[i]]++;
+    }
+}
+
 void
-loop_count_pairs(const uint32_t *codes, const uint32_t *cells, size_t n, uint32_t width, uint32_t *matrix,
+loop_count_pairs(const struct loop_rows *r, const uint32_t *codes, uint32_t width, uint32_t *matrix,
                  size_t size)
 {
     uint32_t *other = matrix + size;
-    size_t i = 0;
-    for (; i + 2 <= n; i += 2) {
-        matrix[(size_t)codes[i] * width + cells[i]]++;
-        other[(size_t)codes[i + 1] * width + cells[i + 1]]++;
-    }
-    if (i < n) {
-        matrix[(size_t)codes[i] * width + cells[i]]++;
+    if (r->rows) {
+        count_pairs(r->rows, r->cells, r->count, codes, width, matrix, other);
+    } else {
+        count_pairs(NULL, r->cells, r->count, codes, width, matrix, other);
     }
     for (size_t k = 0; k < size; k++) {
         matrix[k] += other[k];

@@ -39,7 +39,7 @@ void loop_fold_ints(enum tql_metric_fn fn, const struct loop_rows *r, const int6
 void loop_fold_coded(enum tql_metric_fn fn, const struct loop_rows *r, const uint32_t *codes,
                      const double *numbers, double *sums, uint32_t *counts);
 
-/* matrix[codes[i] * width + cells[i]]++; the matrix is there twice, so that a counter needs not wait for the
- * one before it, and `size` counters each: the sum is in the first. */
-void loop_count_pairs(const uint32_t *codes, const uint32_t *cells, size_t n, uint32_t width,
-                      uint32_t *matrix, size_t size);
+/* matrix[codes[row] * width + cells[i]]++, `i` the place of the row; the matrix is there twice, so that a
+ * counter needs not wait for the one before it, and `size` counters each: the sum is in the first. */
+void loop_count_pairs(const struct loop_rows *r, const uint32_t *codes, uint32_t width, uint32_t *matrix,
+                      size_t size);

@@ -121,10 +121,15 @@ array_read(struct value_source *v, slice body, struct tql_static *ret)
 bool
 value_of_one(slice array, struct tql_static *ret)
 {
-    uint8_t type = TQL_NIL;
     struct wire_reader r = wire_reader_of(array);
+    struct tql_static first = TQL_STATIC_NIL;
+    struct tql_static second;
     bool good = true;
-    return array_measure(array, &type) == 1 && element_next(&r, ret, &good);
+    if (!element_next(&r, &first, &good) || element_next(&r, &second, &good) || !good) {
+        return false;
+    }
+    *ret = first;
+    return true;
 }
 
 void

@@ -1,5 +1,6 @@
 /* Pages of one column chunk, their headers and every encoding: the first byte chooses the column's type, the
  * second its levels and codec, the rest are the pages. Checksums are left out of the seeds. */
+#include "vivace/base/mem.h"
 #include "vivace/base/must.h"
 #include "vivace/parquet/reader.h"
 
@@ -47,6 +48,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     err rc = parquet_column_open(c, &file, 0, 0, NULL);
     for (int i = 0; rc == OK; i++) {
         rc = parquet_column_next(c, NULL, &page);
+        if (rc == OK && (data[1] & 3) == 1) { /* levels are bits */
+            uint64_t *mask = mem_new_array(uint64_t, page.level_count / 64 + 1);
+            parquet_column_mask(c, mask, 0);
+            (void)!parquet_column_decode(c, PARQUET_DECODE_LEVELS, NULL, &v);
+            mem_free(mask);
+        }
         if (rc == OK &&
             parquet_column_decode(c, i & 1 ? PARQUET_DECODE_CODES : PARQUET_DECODE_VALUES, NULL, &v) == OK) {
             size_t sum = 0;

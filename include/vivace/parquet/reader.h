@@ -71,6 +71,11 @@ struct parquet_vector {
 /* Where the next decode puts codes, or whole numbers that must be decoded, when they fit into `bytes`: the
  * vector points there then. For those who keep them: it saves a copy. */
 void parquet_column_into(struct parquet_column *c, void *p, size_t bytes);
+/* Where the next decode puts the levels of a column of max_def 1 and max_rep 0, a bit each: bit at + i of
+ * `mask`, 0 before, is set when entry i is present. The mask must have room for the page. The vector's `def`
+ * is NULL then, also when the same page is decoded again: a page whose levels (decoded alone, which does not
+ * decompress it) show that it is of no use is passed over, another one decoded on. */
+void parquet_column_mask(struct parquet_column *c, uint64_t *mask, size_t at);
 /* Decode the page that parquet_column_next returned. */
 CHECKED err parquet_column_decode(struct parquet_column *c, enum parquet_decode how, struct fault *f,
                                   struct parquet_vector *ret);

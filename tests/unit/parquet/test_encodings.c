@@ -120,6 +120,39 @@ runs_and_literals_come_back_in_every_width(void **state)
     }
 }
 
+/* Bits come out as bits wherever they begin, and nothing beside them is touched. */
+static void
+one_bit_values_come_as_a_mask(void **state)
+{
+    (void)state;
+    static uint8_t v[MANY];
+    static uint64_t mask[MANY / 64 + 4];
+    static const unsigned runs[] = {1, 3, 9, 70, 2000};
+    for (size_t r = 0; r < sizeof runs / sizeof *runs; r++) {
+        for (size_t c = 0; c < COUNTS; c++) {
+            const size_t n = counts[c], at = (size_t)rng_below(&rng, 130);
+            size_t ones = 0, got = 0;
+            uint8_t *p;
+            for (size_t i = 0; i < n; i++) {
+                v[i] = i && rng_below(&rng, runs[r]) ? v[i - 1] : (uint8_t)rng_below(&rng, 2);
+                ones += v[i];
+            }
+            buf_clear(&out);
+            rle_encode_u8(v, n, 1, &out);
+            slice in = exact(&p);
+            memset(mask, 0, sizeof mask);
+            assert_int_equal(rle_decode_mask(in, mask, at, n, NULL, &got), OK);
+            assert_int_equal(got, ones);
+            for (size_t i = 0; i < sizeof mask * 8; i++) {
+                const bool want = i >= at && i < at + n && v[i - at];
+                assert_int_equal(mask[i / 64] >> i % 64 & 1, want);
+            }
+            assert_int_equal(rle_decode_mask(in, mask, 0, n + 9, NULL, &got), ERR_CORRUPT);
+            mem_free(p);
+        }
+    }
+}
+
 /* Deltas that overflow, stand still, rise, fall, of every width. */
 static int64_t
 delta_value(int kind, int64_t last, size_t i)
@@ -347,6 +380,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packed_integers_of_every_width_come_back),
         cmocka_unit_test(runs_and_literals_come_back_in_every_width),
+        cmocka_unit_test(one_bit_values_come_as_a_mask),
         cmocka_unit_test(deltas_of_any_size_come_back),
         cmocka_unit_test(strings_come_back_from_each_string_encoding),
         cmocka_unit_test(split_streams_come_back_for_every_width),

@@ -271,6 +271,41 @@ codes_are_decoded_where_the_caller_wants_them(void **state)
     assert_int_equal(mine[0], UINT32_MAX);
 }
 
+/* Which entries are present, as bits; the values of the page come without its levels then. */
+static void
+levels_come_as_a_mask_before_values_are_decompressed(void **state)
+{
+    struct sample *s = *state;
+    struct fault f = {0};
+    struct parquet_page page;
+    struct parquet_vector v;
+    uint64_t mask[ROWS / 64 + 1] = {0};
+    assert_ok(parquet_column_open(s->column, &s->file, 0, METHOD, &f), &f);
+    for (size_t at = 0; at < ROWS; at += page.level_count) {
+        assert_ok(parquet_column_next(s->column, &f, &page), &f);
+        parquet_column_mask(s->column, mask, at);
+        assert_ok(parquet_column_decode(s->column, PARQUET_DECODE_LEVELS, &f, &v), &f);
+        assert_null(v.def);
+        assert_int_equal(v.values.count, page.level_count - page.level_count / 10);
+        assert_ok(parquet_column_decode(s->column, PARQUET_DECODE_VALUES, &f, &v), &f);
+        assert_null(v.def);
+        assert_int_equal(v.values.count, page.level_count - page.level_count / 10);
+        assert_slice_equal(v.values.bytes[0], methods[at % 5]);
+    }
+    for (size_t i = 0; i < ROWS; i++) {
+        assert_int_equal(mask[i / 64] >> i % 64 & 1, i % 10 != 9);
+    }
+    /* asked for once; and never of lists */
+    assert_ok(parquet_column_seek(s->column, 0, &f), &f);
+    assert_ok(parquet_column_next(s->column, &f, &page), &f);
+    assert_ok(parquet_column_decode(s->column, PARQUET_DECODE_VALUES, &f, &v), &f);
+    assert_non_null(v.def);
+    assert_ok(parquet_column_open(s->column, &s->file, 0, TAG, &f), &f);
+    assert_ok(parquet_column_next(s->column, &f, &page), &f);
+    parquet_column_mask(s->column, mask, 0);
+    assert_int_equal(parquet_column_decode(s->column, PARQUET_DECODE_LEVELS, &f, &v), ERR_INVALID);
+}
+
 static void
 a_seek_finds_any_row_with_and_without_an_index(void **state)
 {
@@ -459,6 +494,7 @@ main(void)
         cmocka_unit_test(the_footer_tells_rows_bounds_and_order),
         cmocka_unit_test(codes_come_without_their_strings),
         cmocka_unit_test(codes_are_decoded_where_the_caller_wants_them),
+        cmocka_unit_test(levels_come_as_a_mask_before_values_are_decompressed),
         cmocka_unit_test(a_seek_finds_any_row_with_and_without_an_index),
         cmocka_unit_test(pages_have_the_same_rows_in_every_column),
         cmocka_unit_test(a_list_column_gives_levels_and_values),
