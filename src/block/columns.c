@@ -1,152 +1,13 @@
-/* The file: order of traces, row groups, pages; which string columns have a dictionary. */
+/* The file: row groups, pages; which string columns have a dictionary. */
 #include "writer_priv.h"
 
 #include "vivace/base/mem.h"
-
-#include <stdlib.h>
 
 #define GROUP_BYTES      ((size_t)32 << 20) /* values of a row group: bounds its dictionaries */
 #define PAGE_BYTES       ((size_t)8 << 20)
 #define SAMPLE_ROWS      16384
 #define DICTIONARY_BYTES ((size_t)1 << 20) /* of number columns; strings are decided by the sample */
 #define WRITER_BYTES     ((size_t)512 << 20)
-
-/* Row groups at the borders of a block: of the bench's corpus at 5000 spans a second the traces that began in
- * the block before lie in its first 8200 rows, those that go on in the last 50000 by their end. */
-#define HEAD_PART         4 /* of a row group */
-#define BORDER_GROUPS_MIN 2 /* of rows, for a block to have such row groups */
-
-/* --- order ------------------------------------------------------------------------------------------------
- */
-
-static int
-by_id(const void *va, const void *vb)
-{
-    const struct held_trace *a = *(struct held_trace *const *)va, *b = *(struct held_trace *const *)vb;
-    return memcmp(a->id.b, b->id.b, sizeof a->id.b);
-}
-
-static int
-by_start(const void *va, const void *vb)
-{
-    const struct held_trace *a = *(struct held_trace *const *)va, *b = *(struct held_trace *const *)vb;
-    if (a->min_start_ns != b->min_start_ns) {
-        return a->min_start_ns < b->min_start_ns ? -1 : 1;
-    }
-    return by_id(va, vb);
-}
-
-static int
-by_end(const void *va, const void *vb)
-{
-    const struct held_trace *a = *(struct held_trace *const *)va, *b = *(struct held_trace *const *)vb;
-    if (a->max_end_ns != b->max_end_ns) {
-        return a->max_end_ns < b->max_end_ns ? -1 : 1;
-    }
-    return by_id(va, vb);
-}
-
-static uint64_t
-rows_of(struct held_trace *const *order, size_t n)
-{
-    uint64_t rows = 0;
-    for (size_t i = 0; i < n; i++) {
-        rows += order[i]->rows;
-    }
-    return rows;
-}
-
-/* Rows that a row group is to have: full ones, or with `even` all of about one size: rather three of two
- * thirds than two full ones and a rest. */
-static uint64_t
-target_rows(uint64_t most, struct held_trace *const *order, size_t n, bool even)
-{
-    uint64_t rows = even ? rows_of(order, n) : 0, groups = (rows + most - 1) / most;
-    uint64_t each =
-        groups > 1 ? rows / groups + rows / groups / 16 + 1 : most; /* traces end where they end */
-    return each < most ? each : most;
-}
-
-/* End of the run of traces from `at` that fill one row group of `target` rows: at least one. */
-static size_t
-slice_end(struct held_trace *const *order, size_t n, size_t at, uint64_t target)
-{
-    uint64_t rows = order[at]->rows;
-    size_t end = at + 1;
-    while (end < n && rows + order[end]->rows <= target) {
-        rows += order[end++]->rows;
-    }
-    return end;
-}
-
-/* A run of traces into slices, each by id. */
-static void
-cut_slices(const struct block_writer *w, struct held_trace **order, size_t n, bool even)
-{
-    uint64_t target = target_rows(w->b->options.row_group_rows, order, n, even);
-    for (size_t at = 0, end = 0; at < n; at = end) {
-        end = slice_end(order, n, at, target);
-        qsort(order + at, end - at, sizeof(void *), by_id);
-        order[end - 1]->ends_slice = true;
-    }
-}
-
-/* Traces in order of time into slices. A block that is cut out of a stream has traces that began in the
- * block before, whose spans come first, and such that go on in the next, which ended last: each kind gets a
- * row group apart, so that a merge of the blocks finds the others' untouched (docs/adr/0008). */
-static void
-sort_by_time(const struct block_writer *w, struct held_trace **order, size_t n)
-{
-    uint64_t most = w->b->options.row_group_rows, rows = 0;
-    size_t head = 0, tail = n;
-    qsort(order, n, sizeof(void *), by_start);
-    if (w->even || rows_of(order, n) < most * BORDER_GROUPS_MIN) {
-        cut_slices(w, order, n, w->even);
-        return;
-    }
-    for (; rows + order[head]->rows <= most / HEAD_PART; head++) {
-        rows += order[head]->rows;
-    }
-    qsort(order + head, n - head, sizeof(void *), by_end);
-    for (rows = 0; rows + order[tail - 1]->rows <= most && tail > head + 1; tail--) {
-        rows += order[tail - 1]->rows;
-    }
-    qsort(order + head, tail - head, sizeof(void *), by_start);
-    cut_slices(w, order, head, false);
-    cut_slices(w, order + head, tail - head, true);
-    cut_slices(w, order + tail, n - tail, false);
-}
-
-/* Traces into slices; then their rows by trace, in order of arrival. */
-static void
-sort_rows(struct block_writer *w, struct held_trace **order, size_t n)
-{
-    struct block_builder *b = w->b;
-    uint32_t *next = mem_alloc((b->trace_count + 1) * sizeof *next); /* by trace */
-    uint32_t first = 0;
-    memset(next, 0xff, (b->trace_count + 1) * sizeof *next);
-    if (b->options.order == BLOCK_ORDER_TRACE_ID) {
-        qsort(order, n, sizeof(void *), by_id);
-        cut_slices(w, order, n, w->even);
-    } else {
-        sort_by_time(w, order, n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        order[i]->first_row = next[order[i] - b->traces] = first;
-        first += order[i]->rows;
-    }
-    w->sorted = mem_realloc(w->sorted, (size_t)first + ROWS_AHEAD, sizeof(struct row *));
-    for (uint64_t i = 0; i < b->row_count; i++) {
-        struct row *row = builder_row(b, i);
-        if (row->trace != ROW_DROPPED && next[row->trace] != UINT32_MAX) {
-            w->sorted[next[row->trace]++] = row;
-        }
-    }
-    for (size_t i = 0; i < ROWS_AHEAD; i++) {
-        w->sorted[first + i] = w->sorted[first - 1];
-    }
-    mem_free(next);
-}
 
 /* --- dictionaries, by sample ---------------------------------------------------------------------------- */
 
@@ -448,7 +309,7 @@ writer_use(struct block_writer *w, struct block_builder *b, struct held_trace **
     w->rows->number = mem_realloc(w->rows->number, b->scope_count + 1, sizeof *w->rows->number);
     memset(w->rows->number, 0, (b->scope_count + 1) * sizeof *w->rows->number);
     services_use(&w->services, b);
-    sort_rows(w, order, n);
+    writer_order(w, order, n);
     aim_shapes(w);
 }
 

@@ -175,3 +175,15 @@ id_map_put(struct id_map *m, uint32_t key, bool *ret_new)
     *ret_new = true;
     return &m->slots[at * 2 + 1];
 }
+
+const uint32_t *
+id_map_get(const struct id_map *m, uint32_t key)
+{
+    for (uint32_t at = m->slot_count ? id_map_home(m, key) : 0; m->slot_count && m->slots[at * 2];
+         at = (at + 1) & (m->slot_count - 1)) {
+        if (m->slots[at * 2] == key + 1) {
+            return &m->slots[at * 2 + 1];
+        }
+    }
+    return NULL;
+}

@@ -92,6 +92,8 @@ void id_map_fini(struct id_map *m);
 void id_map_clear(struct id_map *m);
 /* The value's place; *ret_new tells that it was not there (the caller stores it). */
 uint32_t *id_map_put(struct id_map *m, uint32_t key, bool *ret_new);
+/* NULL: not there. */
+const uint32_t *id_map_get(const struct id_map *m, uint32_t key);
 
 static inline uint32_t
 id_map_home(const struct id_map *m, uint32_t key)

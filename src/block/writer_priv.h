@@ -1,7 +1,7 @@
 /* Writing a built block: rows are gathered to chunks, each column of a chunk is handed to Parquet.
  *
- * columns.c: order, row groups, chunks. emit_rows.c, emit.c, services.c: one chunk and its columns.
- * values.c: vectors into pages.
+ * order.c: which traces and rows follow each other. columns.c: row groups, chunks. emit_rows.c, emit.c,
+ * services.c: one chunk and its columns. values.c: vectors into pages.
  */
 #pragma once
 
@@ -148,6 +148,11 @@ void writer_use(struct block_writer *w, struct block_builder *b, struct held_tra
 CHECKED err writer_write(struct block_writer *w, struct held_trace **order, size_t n);
 CHECKED err writer_end(struct block_writer *w, const struct block_meta *meta);
 void writer_fini(struct block_writer *w);
+
+/* --- order.c --- */
+
+/* Put traces in the order in which they are written, mark where row groups end, and fill w->sorted. */
+void writer_order(struct block_writer *w, struct held_trace **order, size_t n);
 
 /* --- emit.c --- */
 
