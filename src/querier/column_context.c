@@ -116,6 +116,14 @@ out:
     return rc;
 }
 
+static void
+add_one(const uint32_t *from, size_t n, uint32_t *restrict to)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = from[i] + 1;
+    }
+}
+
 /* Which context each value has. */
 static err
 look(struct group_scan *s, struct context_list *l, struct fault *f)
@@ -143,10 +151,7 @@ look(struct group_scan *s, struct context_list *l, struct fault *f)
         }
         TRY(scan_tick(s, f));
     }
-    const uint32_t *of_row = raw->codes ? raw->codes : of_value;
-    for (size_t i = 0; i < s->rows; i++) {
-        codes[i] = of_row[i] + 1;
-    }
+    add_one(raw->codes ? raw->codes : of_value, s->rows, codes);
     l->of_entry = raw->codes ? of_value : NULL;
     l->entries = raw->codes ? raw->values.count : l->count;
     l->codes = codes;
