@@ -62,6 +62,37 @@ counted_read_ahead(struct counted_source *c, uint64_t off, size_t n, struct aren
     return rc;
 }
 
+/* --- columns that stand for what is in the messages ----------------------------------------------------- */
+
+static void
+firsts_init(struct block_reader *r)
+{
+    r->first_words = (r->meta->row_group_count * r->schema.attr_count + 63) / 64;
+    r->firsts = mem_calloc(r->first_words + 1, sizeof *r->firsts);
+}
+
+static size_t
+first_bit(const struct block_reader *r, size_t row_group, const struct block_attr_column *c)
+{
+    return row_group * r->schema.attr_count + (size_t)(c - r->schema.attrs);
+}
+
+bool
+block_reader_holds_first(const struct block_reader *r, size_t row_group, const struct block_attr_column *c)
+{
+    const size_t bit = first_bit(r, row_group, c);
+    return atomic_load_explicit(&r->firsts[bit / 64], memory_order_relaxed) >> bit % 64 & 1;
+}
+
+void
+block_reader_learn_first(struct block_reader *r, size_t row_group, const struct block_attr_column *c)
+{
+    const size_t bit = first_bit(r, row_group, c);
+    atomic_fetch_or_explicit(&r->firsts[bit / 64], UINT64_C(1) << bit % 64, memory_order_relaxed);
+}
+
+/* -------------------------------------------------------------------------------------------------------- */
+
 static err
 load(struct block_reader *r, struct fault *f)
 {
@@ -77,6 +108,7 @@ load(struct block_reader *r, struct fault *f)
     }
     TRY(block_schema_of(r->meta->schema, &r->arena, f, &r->schema));
     trace_filters_init(r);
+    firsts_init(r);
 out:
     if (rc != OK) {
         fault_prefix(f, "%s", r->name);
@@ -137,6 +169,7 @@ block_reader_close(struct block_reader *r)
         return;
     }
     trace_filters_fini(r);
+    mem_free(r->firsts);
     parquet_meta_destroy(r->meta);
     arena_fini(&r->arena);
     file_close(r->fd);
@@ -147,7 +180,8 @@ block_reader_close(struct block_reader *r)
 size_t
 block_reader_bytes(const struct block_reader *r)
 {
-    return sizeof *r + r->arena.bytes + parquet_meta_bytes(r->meta) + r->filter_bytes;
+    return sizeof *r + r->arena.bytes + parquet_meta_bytes(r->meta) + r->filter_bytes +
+           r->first_words * sizeof *r->firsts;
 }
 
 const struct parquet_file *

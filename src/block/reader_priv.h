@@ -17,6 +17,8 @@ struct block_reader {
     struct block_schema schema;
     _Atomic(struct trace_filter *) *filters; /* by row group: NULL until it was read */
     size_t filter_bytes;                     /* of all of them */
+    _Atomic uint64_t *firsts; /* a bit for each row group and attribute column: block_reader_holds_first */
+    size_t first_words;
 };
 
 /* Once the footer and the schema are there. */

@@ -37,6 +37,14 @@ is_flat(const struct raw_column *raw, enum owner owner, size_t owners)
     return owner == OWNER_ROW && raw->max_rep == 0 && raw->level_count == owners;
 }
 
+void
+codes_plus_one(const uint32_t *codes, size_t n, uint32_t *restrict ret)
+{
+    for (size_t i = 0; i < n; i++) {
+        ret[i] = codes[i] + 1;
+    }
+}
+
 /* Codes of rows that have a value. */
 static void
 flat_codes(const struct raw_column *raw, size_t words, uint32_t *codes)
@@ -69,8 +77,8 @@ place_codes(struct group_scan *s, const struct raw_column *raw, enum owner owner
         return OK;
     }
     if (is_flat(raw, owner, owners) && raw->value_count == owners) {
-        for (size_t i = 0; i < owners && raw->codes; i++) {
-            codes[i] = raw->codes[i] + 1;
+        if (raw->codes) {
+            codes_plus_one(raw->codes, owners, codes);
         }
         for (size_t i = 0; i < owners && !raw->codes; i++) {
             codes[i] = (uint32_t)i + 1;

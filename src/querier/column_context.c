@@ -116,14 +116,6 @@ out:
     return rc;
 }
 
-static void
-add_one(const uint32_t *from, size_t n, uint32_t *restrict to)
-{
-    for (size_t i = 0; i < n; i++) {
-        to[i] = from[i] + 1;
-    }
-}
-
 /* Which context each value has. */
 static err
 look(struct group_scan *s, struct context_list *l, struct fault *f)
@@ -151,7 +143,7 @@ look(struct group_scan *s, struct context_list *l, struct fault *f)
         }
         TRY(scan_tick(s, f));
     }
-    add_one(raw->codes ? raw->codes : of_value, s->rows, codes);
+    codes_plus_one(raw->codes ? raw->codes : of_value, s->rows, codes);
     l->of_entry = raw->codes ? of_value : NULL;
     l->entries = raw->codes ? raw->values.count : l->count;
     l->codes = codes;
@@ -254,14 +246,90 @@ attr_values(struct group_scan *s, const struct context_list *l, slice key, struc
     return values.failed ? scan_no_memory(f) : OK;
 }
 
+/* --- a column instead of the messages --------------------------------------------------------------------
+ */
+
+static enum block_scope
+scope_of(const struct context_list *l)
+{
+    return l->scopes ? BLOCK_INSTRUMENTATION : BLOCK_RESOURCE;
+}
+
+/* Have all contexts of the row group the attribute, and all of one kind? They were looked at. Then that
+ * kind's column, which has the first of the kind, is all there is to know. */
+static void
+learn_column(struct group_scan *s, const struct context_list *l, slice key, const uint8_t *mine)
+{
+    uint8_t kind = VALUE_NONE;
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct run run = l->scopes ? l->batch.scopes[i].attrs : l->batch.resources[i].attrs;
+        const struct attr *a = attrs_find(&l->batch, run, key);
+        if (mine[i] && (a == NULL || (kind != VALUE_NONE && a->kind != kind))) {
+            return;
+        }
+        kind = mine[i] ? a->kind : kind;
+    }
+    if (kind >= VALUE_STRING && kind <= VALUE_BOOL) {
+        const struct block_attr_column *c =
+            block_schema_attr(s->priv->schema, scope_of(l), (enum value_kind)kind, key);
+        if (c) {
+            block_reader_learn_first(s->reader, s->row_group, c);
+        }
+    }
+}
+
+/* The column that is known to hold the attribute, when it is much smaller than the messages; or NULL. */
+static const struct block_attr_column *
+known_column(struct group_scan *s, const struct context_list *l, slice key)
+{
+    static const enum value_kind kinds[] = {VALUE_STRING, VALUE_INT, VALUE_DOUBLE, VALUE_BOOL};
+    const struct parquet_meta *m = s->priv->file.meta;
+    const int32_t raw = s->priv->schema->column[l->scopes ? BLOCK_SCOPE_RAW : BLOCK_RESOURCE_RAW];
+    const uint64_t bytes = parquet_meta_chunk(m, s->row_group, (size_t)raw)->uncompressed_bytes;
+    for (size_t i = 0; l->codes == NULL && i < sizeof kinds / sizeof *kinds; i++) {
+        const struct block_attr_column *c = block_schema_attr(s->priv->schema, scope_of(l), kinds[i], key);
+        if (c && block_reader_holds_first(s->reader, s->row_group, c) &&
+            parquet_meta_chunk(m, s->row_group, (size_t)c->column)->uncompressed_bytes <= bytes / 2) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* Which of the contexts kept the rows have. */
+static err
+mark_used(struct group_scan *s, const struct context_list *l, const uint32_t *of_value, size_t n,
+          struct fault *f, uint8_t **ret)
+{
+    uint8_t *mine = scan_alloc(s, l->count + (size_t)1, 1);
+    if (mine == NULL) {
+        return scan_no_memory(f);
+    }
+    memset(mine, 0, l->count + (size_t)1);
+    for (size_t i = 0; i < n; i++) {
+        mine[of_value ? of_value[i] : i] = 1;
+    }
+    *ret = mine;
+    return OK;
+}
+
 err
 context_attr(struct group_scan *s, struct context_list *l, slice key, struct fault *f,
              struct slot_vector *ret)
 {
+    const struct block_attr_column *c = known_column(s, l, key);
     struct tql_static *value = NULL;
+    struct raw_column raw;
+    uint8_t *mine = NULL;
     err rc = OK;
+    if (c) {
+        TRY(raw_load(s, c->column, f, &raw));
+        return raw_vector(s, &raw, OWNER_ROW, s->rows, TQL_INT, f, ret);
+    }
     TRY(look(s, l, f));
     TRY(attr_values(s, l, key, f, &value));
+    TRY(mark_used(s, l, l->of_entry, l->entries, f, &mine));
+    learn_column(s, l, key, mine);
     rc = spread(s, l, value, f, ret);
 out:
     return rc;
@@ -283,15 +351,7 @@ mark_mine(struct group_scan *s, struct context_list *l, struct fault *f, uint8_t
         TRY(place_of(s, l, d.bytes[i], f, &of_value[i]));
         TRY(scan_tick(s, f));
     }
-    uint8_t *mine = scan_alloc(s, l->count + (size_t)1, 1);
-    if (mine == NULL) {
-        return scan_no_memory(f);
-    }
-    memset(mine, 0, l->count + (size_t)1);
-    for (size_t i = 0; i < d.count; i++) {
-        mine[of_value[i]] = 1;
-    }
-    *ret = mine;
+    TRY(mark_used(s, l, of_value, d.count, f, ret));
     rc = scan_account(s, f);
 out:
     return rc;

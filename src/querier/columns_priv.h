@@ -144,6 +144,8 @@ CHECKED err attr_vector(struct group_scan *s, enum owner owner, slice key, struc
 /* May an owner have it in its generic list? */
 CHECKED err attr_may_be_generic(struct group_scan *s, enum owner owner, slice key, struct fault *f,
                                 bool *ret);
+/* Codes of values as those of a vector whose entry 0 is nil. */
+void codes_plus_one(const uint32_t *codes, size_t n, uint32_t *restrict ret);
 /* Value `i` of a column (or of its dictionary); `type` for whole numbers. */
 struct tql_static value_static(const struct raw_column *raw, size_t i, uint8_t type);
 /* Every item of the generic list of rows, events or links that are wanted, with the number of its owner; a

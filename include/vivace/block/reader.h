@@ -38,6 +38,14 @@ CHECKED err block_reader_trace_filter(const struct block_reader *r, size_t row_g
                                       uint64_t *inspected_bytes, struct fault *f,
                                       const struct parquet_bloom **ret);
 
+/* What was learnt about a row group, kept with the reader: the column holds a value for each row,
+ * that of the first attribute of its key in the row's resource_raw (scope_raw), so that who wants this
+ * attribute alone need not read those. Unknown at first. `c` is of the reader's schema, and of a
+ * resource or scope. Learnt only by who has looked at every message of the row group. Any thread. */
+bool block_reader_holds_first(const struct block_reader *r, size_t row_group,
+                              const struct block_attr_column *c);
+void block_reader_learn_first(struct block_reader *r, size_t row_group, const struct block_attr_column *c);
+
 /* Append the spans of rows [from, to) of a row group: what compaction and results use. */
 CHECKED err block_read_rows(struct block_reader *r, size_t row_group, uint64_t from, uint64_t to,
                             struct span_batch *out, uint64_t *inspected_bytes, struct fault *f);

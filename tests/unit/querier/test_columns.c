@@ -159,6 +159,101 @@ every_value_is_what_the_span_says(void **state)
     planned_fini(&p);
 }
 
+/* Every resource's first attribute is `all` then, a text. */
+static void
+give_all_one(struct span_batch *b)
+{
+    static const char *const texts[] = {"", "checkout", "cart"};
+    struct run some = {0};
+    for (size_t i = 0; i < b->resource_count; i++) {
+        some = b->resources[i].attrs.n ? b->resources[i].attrs : some;
+    }
+    assert_true(some.n);
+    for (size_t i = 0; i < b->resource_count; i++) {
+        struct resource *r = &b->resources[i];
+        r->has_resource = true;
+        r->attrs = r->attrs.n ? r->attrs : some;
+        const char *text = texts[r->attrs.at % 3];
+        b->attrs[r->attrs.at] = (struct attr){.key = (const uint8_t *)"all",
+                                              .key_n = 3,
+                                              .kind = VALUE_STRING,
+                                              .p = (const uint8_t *)text,
+                                              .n = (uint32_t)strlen(text)};
+    }
+}
+
+static void
+block_with_all(struct block_store *store, uint64_t seed)
+{
+    struct span_random r = {.traces = 40, .few_values = true};
+    struct span_batch batch;
+    rng_seed(&r.rng, seed);
+    span_batch_init(&batch, 0);
+    random_spans(&r, &batch, 900);
+    give_all_one(&batch);
+    fake_store_add(store, &batch, 300, 64);
+    span_batch_fini(&batch);
+}
+
+/* What is read of a block for the first slot of a plan alone. */
+static uint64_t
+bytes_for_a_slot(struct block_reader *r, const struct tql_plan *plan)
+{
+    struct group_scan *s = group_scan_create(r, plan, NULL, NULL);
+    struct fault f = {0};
+    for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
+        const struct slot_vector *v = NULL;
+        assert_ok(group_scan_open(s, g, &f), &f);
+        assert_ok(group_slot(s, 0, &f, &v), &f);
+    }
+    const uint64_t bytes = s->bytes_read;
+    group_scan_destroy(s);
+    return bytes;
+}
+
+/* Who asks for one attribute of resources a second time reads its column, where that was found to be enough:
+ * the values are the same. */
+static void
+a_resource_attribute_is_the_same_from_its_column(void **state)
+{
+    static const char *const queries[] = {"{ } | select(resource.all)",
+                                          "{ } | select(resource.service.name)",
+                                          "{ } | select(resource.n)",
+                                          "{ } | select(resource.code)",
+                                          "{ } | select(.all)",
+                                          "{ } | select(.service.name)",
+                                          "{ } | select(instrumentation.n)",
+                                          "{ } | select(instrumentation.code)"};
+    (void)state;
+    struct block_store store;
+    fake_store_init(&store);
+    for (uint64_t seed = 1; seed < 9; seed++) {
+        random_block(&store, seed, seed == 8 ? 3 : 900, seed % 4 != 0);
+        block_with_all(&store, seed);
+    }
+    for (size_t q = 0; q < sizeof queries / sizeof *queries; q++) {
+        struct planned p;
+        uint64_t first = 0;
+        uint64_t second = 0;
+        planned_make(&p, queries[q]);
+        for (size_t i = 0; i < store.snapshot.count; i++) {
+            first += bytes_for_a_slot(store.blocks[i]->priv->reader, &p.plan);
+            second += bytes_for_a_slot(store.blocks[i]->priv->reader, &p.plan);
+        }
+        assert_true(q == 0 ? second < first : second <= first);
+        for (size_t i = 0; i < 2 * store.snapshot.count; i++) {
+            struct block_reader *r = store.blocks[i / 2]->priv->reader;
+            struct group_scan *s = group_scan_create(r, &p.plan, NULL, NULL);
+            for (size_t g = 0; g < block_reader_file(r)->meta->row_group_count; g++) {
+                check_group(s, g);
+            }
+            group_scan_destroy(s);
+        }
+        planned_fini(&p);
+    }
+    fake_store_fini(&store);
+}
+
 /* --- filters ----------------------------------------------------------------------------------------------
  */
 
@@ -382,6 +477,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_is_what_the_span_says),
+        cmocka_unit_test(a_resource_attribute_is_the_same_from_its_column),
         cmocka_unit_test(filters_keep_the_rows_that_judging_each_span_keeps),
         cmocka_unit_test(a_damaged_block_is_read_or_refused_with_a_reason),
         cmocka_unit_test(a_scan_over_its_budget_is_refused_and_gives_all_of_it_back),
