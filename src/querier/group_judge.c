@@ -14,7 +14,9 @@
 struct group_judge_private {
     struct eval_rows rows; /* of the trace being judged; first, for the callbacks */
     struct group_judge *judge;
-    uint32_t least_rows;               /* of a trace that may match */
+    uint32_t least_rows;       /* of a trace that may match */
+    struct plan_sum least_sum; /* the same, when has_least_sum */
+    bool has_least_sum;
     bool may_be_ordered;               /* the answer may stand on the order of rows */
     bool ordered, order_known;         /* it does in this row group */
     uint64_t **kept;                   /* by filter of the plan: a mask, or NULL */
@@ -51,6 +53,7 @@ group_judge_create(struct block_reader *r, const struct tql_plan *plan, const st
     p->judge = j;
     p->may_be_ordered = plan_order_may_matter(plan);
     p->least_rows = plan_least_rows(plan);
+    p->has_least_sum = plan_least_sum(plan, &p->least_sum);
     prefilter_init(&j->prefilter, plan);
     eval_init(&j->eval, plan, SEARCH_TRACE_BYTES_MAX, guard);
     arena_init(&p->arena, SEARCH_TRACE_BYTES_MAX);
@@ -543,6 +546,31 @@ rows_that_count(const struct group_judge_private *p, const struct judged_trace *
     return p->relevant && p->least_rows ? mask_count(p->relevant, t->from, t->to) : t->to - t->from;
 }
 
+/* Do the values of those rows add up to less than a match needs? */
+static err
+sum_falls_short(const struct group_judge_private *p, const struct judged_trace *t, struct fault *f, bool *ret)
+{
+    const struct slot_vector *v = NULL;
+    double total = 0;
+    err rc = OK;
+    *ret = false;
+    TRY(group_slot(p->judge->scan, p->least_sum.slot, f, &v));
+    for (size_t i = t->from; i < t->to; i++) {
+        double x = 0;
+        if (p->relevant) {
+            i = mask_next(p->relevant, i, t->to);
+        }
+        const struct tql_static value = i < t->to ? vector_at(v, i) : TQL_STATIC_NIL;
+        if (tql_static_number(&value, &x) && !(x >= 0)) {
+            goto out; /* without it, it might be more */
+        }
+        total += x;
+    }
+    *ret = total * (1 + 1e-9) < p->least_sum.least;
+out:
+    return rc;
+}
+
 /* Those rows of the trace. ERR_AGAIN: no memory. */
 static err
 pick_rows(struct group_judge *j, const struct judged_trace *t)
@@ -670,6 +698,14 @@ group_judge_trace(struct group_judge *j, const struct judged_trace *t, bool to_s
     if (rows_that_count(p, t) < p->least_rows) {
         j->eval.set_count = 0; /* doubles that a closer look would drop make it no more */
         return OK;
+    }
+    if (p->has_least_sum) {
+        bool less = false;
+        TRY(sum_falls_short(p, t, f, &less));
+        if (less) {
+            j->eval.set_count = 0;
+            return OK;
+        }
     }
     TRY(load_trees(j, f));
     if (group_trees_odd(&p->trees, (size_t)(t - j->traces))) {

@@ -151,3 +151,43 @@ plan_least_rows(const struct tql_plan *plan)
     }
     return least;
 }
+
+/* --- sums -------------------------------------------------------------------------------------------------
+ */
+
+#define LEAST_SUM_MAX 1e15 /* far from where whole numbers wrap, and floats lose them */
+
+static bool
+wants_sum(const struct tql_plan *plan, const struct tql_step *x, struct plan_sum *ret)
+{
+    const struct tql_slot *slot = lone_slot(plan, x);
+    const bool grows = x->op == TQL_OP_GT || x->op == TQL_OP_GTE || x->op == TQL_OP_EQ;
+    if (x->kind != TQL_STEP_SCALAR || x->aggregate != TQL_AGGREGATE_SUM || slot == NULL ||
+        slot_is_part(slot) || !grows || !tql_static_number(&x->value, &ret->least)) {
+        return false;
+    }
+    ret->slot = x->program.insns->arg;
+    return ret->least > 0 && ret->least < LEAST_SUM_MAX;
+}
+
+bool
+plan_least_sum(const struct tql_plan *plan, struct plan_sum *ret)
+{
+    bool grouped = false;
+    size_t i = 0;
+    for (; i < plan->step_count && only_divides(plan, &plan->steps[i]); i++) {
+        if (plan->steps[i].kind == TQL_STEP_SETOP && grouped) {
+            return false; /* it may fail for there being several spansets */
+        }
+        grouped = grouped || plan->steps[i].kind == TQL_STEP_GROUP;
+    }
+    if (i == plan->step_count || !wants_sum(plan, &plan->steps[i], ret)) {
+        return false;
+    }
+    for (; i < plan->step_count; i++) {
+        if (plan->steps[i].kind == TQL_STEP_SETOP) {
+            return false; /* all of it was in operands */
+        }
+    }
+    return true;
+}
