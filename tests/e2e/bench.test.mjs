@@ -136,5 +136,5 @@ test('bench tables prints what was measured and names what was not', async () =>
   assert.match(text, /searches, median .*not measured yet/); // a run with faults does not count
   assert.match(text, /found faults/);
   assert.match(text, /trace by ID, p50, ms .*not measured yet/);
-  assert.match(text, /Not measured in this run: metrics, byid, overload and crash, growth, soak/);
+  assert.match(text, /Not measured in this run: metrics, byid, overload and crash, decode, parquet, growth, soak/);
 });
