@@ -158,8 +158,9 @@ on_message(struct loop_msg *m)
     struct grpc_call_state *c =
         (struct grpc_call_state *)(void *)((char *)m - offsetof(struct grpc_call_state, msg));
     MUST(c->magic == GRPC_CALL_MAGIC);
-    /* acquire: pairs with the release in push */
-    struct grpc_item *newest = atomic_exchange_explicit(&c->items, NULL, memory_order_acquire);
+    /* acquire: pairs with the release in push; release: who finds the list empty may use `msg` anew, which
+     * the loop has read */
+    struct grpc_item *newest = atomic_exchange_explicit(&c->items, NULL, memory_order_acq_rel);
     struct grpc_item *oldest = NULL;
     while (newest) {
         struct grpc_item *next = newest->next;
@@ -183,7 +184,7 @@ push(struct grpc_call_state *c, struct grpc_item *it)
     }
     do {
         it->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&c->items, &head, it, memory_order_release,
+    } while (!atomic_compare_exchange_weak_explicit(&c->items, &head, it, memory_order_acq_rel,
                                                     memory_order_relaxed));
     if (!head) {
         c->msg.run = on_message;
