@@ -27,34 +27,28 @@ add_span(struct span_batch *b, size_t trace, bool child)
     *span_batch_add_span(b) = s;
 }
 
-/* Traces of a root and its child; of those before `head` and from `tail` on every fourth is only a part. */
 static void
-publish_traces(size_t head, size_t tail, enum part early, enum part late, uint32_t rows[GROUPS],
-               size_t *ret_groups)
+open_batch(struct span_batch *b)
+{
+    span_batch_init(b, 0);
+    *span_batch_add_resource(b) = (struct resource){0};
+    *span_batch_add_scope(b) = (struct scope){0};
+}
+
+/* A block of the batch, which is let go: the rows of its row groups. */
+static void
+publish(struct span_batch *batch, uint32_t rows[GROUPS], size_t *ret_groups)
 {
     struct block_builder_options o = {.tenant = SL("tenant-a"), .row_group_rows = GROUP, .page_rows = 64};
     struct block_publish p = {.dir = tenant_dir()};
     struct block_builder *b = NULL;
     struct block_reader *r = NULL;
     struct block_meta meta;
-    struct span_batch batch;
     struct fault f = {0};
-    span_batch_init(&batch, 0);
-    *span_batch_add_resource(&batch) = (struct resource){0};
-    *span_batch_add_scope(&batch) = (struct scope){0};
-    for (size_t i = 0; i < TRACES; i++) {
-        const enum part part = i % 4 ? WHOLE : i < head ? early : i >= tail ? late : WHOLE;
-        if (part != CHILD_ALONE) {
-            add_span(&batch, i, false);
-        }
-        if (part != ROOT_ALONE) {
-            add_span(&batch, i, true);
-        }
-    }
     assert_ok(block_builder_create(&o, &f, &b), &f);
-    assert_ok(block_builder_add(b, &batch, &f), &f);
+    assert_ok(block_builder_add(b, batch, &f), &f);
     assert_ok(block_builder_publish(b, &p, &f, &meta), &f);
-    assert_int_equal(meta.spans, batch.span_count);
+    assert_int_equal(meta.spans, batch->span_count);
     assert_int_equal(meta.traces, TRACES);
     assert_ok(block_reader_open(block_dir(&meta.id), &f, &r), &f);
     const struct parquet_meta *m = block_reader_file(r)->meta;
@@ -66,7 +60,26 @@ publish_traces(size_t head, size_t tail, enum part early, enum part late, uint32
     block_reader_close(r);
     block_meta_fini(&meta);
     block_builder_destroy(b);
-    span_batch_fini(&batch);
+    span_batch_fini(batch);
+}
+
+/* Traces of a root and its child; of those before `head` and from `tail` on every fourth is only a part. */
+static void
+publish_traces(size_t head, size_t tail, enum part early, enum part late, uint32_t rows[GROUPS],
+               size_t *ret_groups)
+{
+    struct span_batch batch;
+    open_batch(&batch);
+    for (size_t i = 0; i < TRACES; i++) {
+        const enum part part = i % 4 ? WHOLE : i < head ? early : i >= tail ? late : WHOLE;
+        if (part != CHILD_ALONE) {
+            add_span(&batch, i, false);
+        }
+        if (part != ROOT_ALONE) {
+            add_span(&batch, i, true);
+        }
+    }
+    publish(&batch, rows, ret_groups);
 }
 
 static void
@@ -100,31 +113,17 @@ a_finished_trace_that_stands_before_the_end_is_no_border(void **state)
 static void
 where_many_look_unfinished_all_that_ended_last_stand_together(void **state)
 {
-    struct block_builder_options o = {.tenant = SL("tenant-a"), .row_group_rows = GROUP, .page_rows = 64};
-    struct block_publish p = {.dir = tenant_dir()};
-    struct block_builder *b = NULL;
-    struct block_reader *r = NULL;
-    struct block_meta meta;
+    uint32_t rows[GROUPS];
     struct span_batch batch;
-    struct fault f = {0};
+    size_t n = 0;
     (void)state;
-    span_batch_init(&batch, 0);
-    *span_batch_add_resource(&batch) = (struct resource){0};
-    *span_batch_add_scope(&batch) = (struct scope){0};
+    open_batch(&batch);
     for (size_t i = 0; i < TRACES; i++) {
         add_span(&batch, i, true);
     }
-    assert_ok(block_builder_create(&o, &f, &b), &f);
-    assert_ok(block_builder_add(b, &batch, &f), &f);
-    assert_ok(block_builder_publish(b, &p, &f, &meta), &f);
-    assert_ok(block_reader_open(block_dir(&meta.id), &f, &r), &f);
-    const struct parquet_meta *m = block_reader_file(r)->meta;
-    assert_int_equal(m->row_groups[0].row_count, GROUP / 4);
-    assert_int_equal(m->row_groups[m->row_group_count - 1].row_count, GROUP);
-    block_reader_close(r);
-    block_meta_fini(&meta);
-    block_builder_destroy(b);
-    span_batch_fini(&batch);
+    publish(&batch, rows, &n);
+    assert_int_equal(rows[0], GROUP / 4);
+    assert_int_equal(rows[n - 1], GROUP);
 }
 
 int
